@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+"""A small event loop: file descriptors and timers, one thread.
+
+asyncio is not used on this path because its per-wake cost is a large part of the
+round trip of a nop (measured in docs/notes/embedded-latency.md).
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import select
+import time
+from collections.abc import Callable
+
+
+class Timer:
+    """A callback due at `due_ns`; `cancel()` makes it never run."""
+
+    __slots__ = ("callback", "due_ns")
+
+    def __init__(self, due_ns: int, callback: Callable[[], None]) -> None:
+        self.due_ns = due_ns
+        self.callback: Callable[[], None] | None = callback
+
+    def cancel(self) -> None:
+        """Never run the callback; harmless after it ran."""
+        self.callback = None
+
+
+class Loop:
+    """Waits for readable descriptors and due timers, and calls their callbacks."""
+
+    def __init__(self) -> None:
+        self._epoll = select.epoll()
+        self._readers: dict[int, Callable[[], None]] = {}
+        self._timers: list[tuple[int, int, Timer]] = []
+        self._order = itertools.count()
+        self._running = False
+
+    def add_reader(self, fd: int, callback: Callable[[], None]) -> None:
+        """Call `callback` whenever `fd` is readable or hung up."""
+        self._readers[fd] = callback
+        self._epoll.register(fd, select.EPOLLIN)
+
+    def remove_reader(self, fd: int) -> None:
+        """Forget `fd`; to be called before the descriptor is closed."""
+        if self._readers.pop(fd, None) is not None:
+            self._epoll.unregister(fd)
+
+    def call_later(self, delay_ns: int, callback: Callable[[], None]) -> Timer:
+        """Call `callback` once, at the earliest `delay_ns` from now."""
+        timer = Timer(time.monotonic_ns() + delay_ns, callback)
+        heapq.heappush(self._timers, (timer.due_ns, next(self._order), timer))
+        return timer
+
+    def run(self) -> None:
+        """Serve until `stop()`."""
+        self._running = True
+        readers = self._readers
+        poll = self._epoll.poll
+        while self._running:
+            for fd, _ in poll(self._wait_s()):
+                # A callback may have removed a descriptor that is later in this batch.
+                callback = readers.get(fd)
+                if callback is not None:
+                    callback()
+            if self._timers:
+                self._run_timers()
+
+    def stop(self) -> None:
+        """Leave `run()` after the current callback."""
+        self._running = False
+
+    def close(self) -> None:
+        """Give the epoll descriptor back."""
+        self._epoll.close()
+
+    def _wait_s(self) -> float:
+        if not self._running:
+            return 0
+        while self._timers and self._timers[0][2].callback is None:
+            heapq.heappop(self._timers)
+        if not self._timers:
+            return -1
+        return max(0, self._timers[0][0] - time.monotonic_ns()) / 1e9
+
+    def _run_timers(self) -> None:
+        now = time.monotonic_ns()
+        while self._timers and self._timers[0][0] <= now:
+            timer = heapq.heappop(self._timers)[2]
+            callback, timer.callback = timer.callback, None
+            if callback is not None:
+                callback()
