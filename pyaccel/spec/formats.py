@@ -470,6 +470,8 @@ class Status(IntEnum):
     """A FENCE_WAIT ran into its timeout."""
     INTERNAL = 16
     """The device failed to execute the command."""
+    LOST = 17
+    """Its completion never came although a later one of the queue did. Written by the host side, never by the device."""
 
 
 
@@ -824,7 +826,7 @@ CMD_RANDOM_DTYPE: Final[DtypeSpec] = [
 
 
 class Completion(NamedTuple):
-    """Written by the device in one piece; the last 8 bytes, which hold the phase, become visible last."""
+    """Written by the device in one piece; the last 8 bytes, which hold the phase, become visible last. Commands of one queue start, finish and complete in the order of submission, so a gap in sequence is a lost completion."""
 
     sequence: int = 0
     """Sequence number of the command."""

@@ -293,8 +293,9 @@ enum axl_status {
 	AXL_STATUS_ABORTED = 14, /* Given up by a queue reset. Written by the host side, never by the device. */
 	AXL_STATUS_FENCE_TIMEOUT = 15, /* A FENCE_WAIT ran into its timeout. */
 	AXL_STATUS_INTERNAL = 16, /* The device failed to execute the command. */
+	AXL_STATUS_LOST = 17, /* Its completion never came although a later one of the queue did. Written by the host side, never by the device. */
 };
-#define AXL_STATUS_END 17
+#define AXL_STATUS_END 18
 
 /* Bits of completion.flags. */
 enum axl_completion_flag {
@@ -425,7 +426,7 @@ struct axl_cmd_random {
 };
 AXL_STATIC_ASSERT(sizeof(struct axl_cmd_random) == 64, "axl_cmd_random size");
 
-/* Written by the device in one piece; the last 8 bytes, which hold the phase, become visible last. */
+/* Written by the device in one piece; the last 8 bytes, which hold the phase, become visible last. Commands of one queue start, finish and complete in the order of submission, so a gap in sequence is a lost completion. */
 struct axl_completion {
 	axl_le64 sequence; /* Sequence number of the command. */
 	axl_le64 fetch_ticks; /* Device clock when the command was fetched. */
