@@ -1012,12 +1012,12 @@ EVENT_RING_HEADER_DTYPE: Final[DtypeSpec] = [
 
 
 class Tlp(NamedTuple):
-    """One transaction-layer packet of the tap (PCIe 6.0 s2.2). Payload bytes are not kept, only their CRC-32 when it was known."""
+    """One transaction-layer packet of the tap (PCIe 6.0 s2.2). Of the payload only the first DW is kept, where data_bytes says so."""
 
     time_ns: int = 0
     """CLOCK_MONOTONIC."""
     address: int = 0
-    """Memory address, or register offset for configuration requests."""
+    """Memory address, or register offset for configuration requests; all ones if unknown (an MSI delivered through an eventfd)."""
     length_bytes: int = 0
     """Payload, or bytes asked for."""
     header: tuple[int, ...] = (0,) * 4
@@ -1038,21 +1038,27 @@ class Tlp(NamedTuple):
     """BAR hit by a received memory request, 0xff if none."""
     status: int = 0
     """Completion Status (PCIe 6.0 s2.2.9): 0 SC, 1 UR, 4 CA."""
-    reserved: tuple[int, ...] = (0,) * 14
+    data_bytes: int = 0
+    """Payload bytes kept in data: 1 to 4, 0 if none."""
+    reserved0: int = 0
+    """Zero."""
+    data: int = 0
+    """First payload bytes, little-endian."""
+    reserved: int = 0
     """Zero."""
 
     def pack(self) -> bytes:
         """The 64 bytes of this record."""
-        return TLP_STRUCT.pack(self.time_ns, self.address, self.length_bytes, *self.header, self.endpoint, self.requester_id, self.completer_id, self.tag, self.kind, self.from_endpoint, self.bar, self.status, *self.reserved)
+        return TLP_STRUCT.pack(self.time_ns, self.address, self.length_bytes, *self.header, self.endpoint, self.requester_id, self.completer_id, self.tag, self.kind, self.from_endpoint, self.bar, self.status, self.data_bytes, self.reserved0, self.data, self.reserved)
 
     @classmethod
     def unpack_from(cls, data: Buffer, offset: int = 0) -> Self:
         """Read one record at `offset`; struct.error if `data` is too short."""
         v = TLP_STRUCT.unpack_from(data, offset)
-        return cls(v[0], v[1], v[2], v[3:7], v[7], v[8], v[9], v[10], v[11], v[12], v[13], v[14], v[15:29])
+        return cls(v[0], v[1], v[2], v[3:7], v[7], v[8], v[9], v[10], v[11], v[12], v[13], v[14], v[15], v[16], v[17], v[18])
 
 
-TLP_STRUCT: Final = struct.Struct("<QQI4IIHHHBBBB14B")
+TLP_STRUCT: Final = struct.Struct("<QQI4IIHHHBBBBBBIQ")
 TLP_BYTES: Final = 64
 TLP_DTYPE: Final[DtypeSpec] = [
     ("time_ns", "<u8"),
@@ -1067,7 +1073,10 @@ TLP_DTYPE: Final[DtypeSpec] = [
     ("from_endpoint", "u1"),
     ("bar", "u1"),
     ("status", "u1"),
-    ("reserved", "u1", (14,)),
+    ("data_bytes", "u1"),
+    ("reserved0", "u1"),
+    ("data", "<u4"),
+    ("reserved", "<u8"),
 ]
 """For numpy.dtype()."""
 

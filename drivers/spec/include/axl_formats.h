@@ -481,10 +481,10 @@ struct axl_event_ring_header {
 };
 AXL_STATIC_ASSERT(sizeof(struct axl_event_ring_header) == 128, "axl_event_ring_header size");
 
-/* One transaction-layer packet of the tap (PCIe 6.0 s2.2). Payload bytes are not kept, only their CRC-32 when it was known. */
+/* One transaction-layer packet of the tap (PCIe 6.0 s2.2). Of the payload only the first DW is kept, where data_bytes says so. */
 struct axl_tlp {
 	axl_le64 time_ns; /* CLOCK_MONOTONIC. */
-	axl_le64 address; /* Memory address, or register offset for configuration requests. */
+	axl_le64 address; /* Memory address, or register offset for configuration requests; all ones if unknown (an MSI delivered through an eventfd). */
 	axl_le32 length_bytes; /* Payload, or bytes asked for. */
 	axl_le32 header[4]; /* Header DW 0 to 3 as on the wire (big-endian bytes read as numbers); DW 3 is 0 for 3 DW headers. */
 	axl_le32 endpoint; /* Row of the rack's endpoint table. */
@@ -495,7 +495,10 @@ struct axl_tlp {
 	uint8_t from_endpoint; /* 1: sent by the endpoint; 0: received. */
 	uint8_t bar; /* BAR hit by a received memory request, 0xff if none. */
 	uint8_t status; /* Completion Status (PCIe 6.0 s2.2.9): 0 SC, 1 UR, 4 CA. */
-	uint8_t reserved[14]; /* Zero. */
+	uint8_t data_bytes; /* Payload bytes kept in data: 1 to 4, 0 if none. */
+	uint8_t reserved0; /* Zero. */
+	axl_le32 data; /* First payload bytes, little-endian. */
+	axl_le64 reserved; /* Zero. */
 };
 AXL_STATIC_ASSERT(sizeof(struct axl_tlp) == 64, "axl_tlp size");
 

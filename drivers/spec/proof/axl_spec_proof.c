@@ -167,8 +167,14 @@ AXL_STATIC_ASSERT(offsetof(struct axl_tlp, bar) == 48, "axl_tlp.bar offset");
 AXL_STATIC_ASSERT(sizeof(((struct axl_tlp *)0)->bar) == 1, "axl_tlp.bar size");
 AXL_STATIC_ASSERT(offsetof(struct axl_tlp, status) == 49, "axl_tlp.status offset");
 AXL_STATIC_ASSERT(sizeof(((struct axl_tlp *)0)->status) == 1, "axl_tlp.status size");
-AXL_STATIC_ASSERT(offsetof(struct axl_tlp, reserved) == 50, "axl_tlp.reserved offset");
-AXL_STATIC_ASSERT(sizeof(((struct axl_tlp *)0)->reserved) == 14, "axl_tlp.reserved size");
+AXL_STATIC_ASSERT(offsetof(struct axl_tlp, data_bytes) == 50, "axl_tlp.data_bytes offset");
+AXL_STATIC_ASSERT(sizeof(((struct axl_tlp *)0)->data_bytes) == 1, "axl_tlp.data_bytes size");
+AXL_STATIC_ASSERT(offsetof(struct axl_tlp, reserved0) == 51, "axl_tlp.reserved0 offset");
+AXL_STATIC_ASSERT(sizeof(((struct axl_tlp *)0)->reserved0) == 1, "axl_tlp.reserved0 size");
+AXL_STATIC_ASSERT(offsetof(struct axl_tlp, data) == 52, "axl_tlp.data offset");
+AXL_STATIC_ASSERT(sizeof(((struct axl_tlp *)0)->data) == 4, "axl_tlp.data size");
+AXL_STATIC_ASSERT(offsetof(struct axl_tlp, reserved) == 56, "axl_tlp.reserved offset");
+AXL_STATIC_ASSERT(sizeof(((struct axl_tlp *)0)->reserved) == 8, "axl_tlp.reserved size");
 
 AXL_STATIC_ASSERT(AXL_REG_IDENT_MAGIC == 0x0u, "IDENT.MAGIC offset");
 AXL_STATIC_ASSERT(AXL_IDENT_MAGIC_VALUE_MASK >> AXL_IDENT_MAGIC_VALUE_SHIFT == 0xffffffffu, "IDENT.MAGIC.VALUE mask");
