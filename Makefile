@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+PYTHON := .venv/bin/python
+C_FILES = $(shell git ls-files '*.c' '*.h' | grep -v -e '^drivers/spec/include/axl_[rf]' -e '^drivers/spec/proof/')
+PYTEST_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench drivers gen lint setup clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## the main job on an embedded rack, from nothing: out/demo/report.html
+	@.ci/setup demo
+	@$(PYTHON) -m diag.demo --out out/demo
+
+test: setup lint ## every test that this machine can run; what was skipped and why
+	@$(PYTHON) -m pytest $(PYTEST_ARGS)
+
+check: setup lint ## the fast subset
+	@$(PYTHON) -m pytest -q -m "not slow and not guest" $(PYTEST_ARGS)
+
+bench: setup ## benchmarks beside their peers, interleaved; out/bench.json
+	@$(PYTHON) -m tests.bench --out out/bench.json
+
+drivers: setup ## the portable core in every configuration of the kernel drivers
+	@$(PYTHON) -m pytest -q tests/core/test_core_build.py
+	@echo "drivers/core builds; drivers/linux and drivers/windows do not exist yet"
+
+gen: setup ## C, Python and documentation from drivers/spec
+	@$(PYTHON) drivers/spec/generate.py
+
+lint: setup ## generated files fresh, formatting, linters, types, test docstrings
+	@$(PYTHON) drivers/spec/generate.py --check
+	@.venv/bin/ruff check --quiet .
+	@.venv/bin/ruff format --quiet --check .
+	@.venv/bin/mypy
+	@clang-format --dry-run --Werror $(C_FILES)
+	@.venv/bin/interrogate --quiet tests
+
+setup:
+	@.ci/setup dev
+
+clean: ## remove what was built
+	rm -rf build out .venv pyaccel/_lib pyaccel/_axl*.so *.egg-info
