@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+"""Capture files on disk: the shells around the schema and the decoder.
+
+docs/reference/capture.md draws the layout.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+
+from diag.trace.decode.capture import CapturedBatch, CaptureDecoder, CaptureEnd
+from diag.trace.errors import CaptureError, UsageError
+from diag.trace.model import Endpoint, LossTable, Poll, RecorderCost
+from diag.trace.schema import CaptureInfo, Note, event_schema
+
+BACKUP_SUFFIX: Final = ".old"
+
+
+class CaptureWriter:
+    """Writes a capture batch by batch; what `write` returned from survives our crash.
+
+    Each batch goes to the kernel whole before `write` returns. It is not synced to the disk: a
+    power failure may cost the last seconds.
+    """
+
+    def __init__(self, path: Path, info: CaptureInfo) -> None:
+        """Open `path`; an older file of that name is kept as `path`.old."""
+        if path.exists():
+            path.replace(path.with_name(path.name + BACKUP_SUFFIX))
+        self.path = path
+        self.event_count = 0
+        try:
+            self._file = path.open("xb", buffering=0)
+        except OSError as error:
+            raise UsageError(
+                f"cannot be written: {error.strerror}",
+                where=str(path),
+                advice="Name a file in a folder that exists and is yours with -o FILE.",
+            ) from None
+        self._stream = pa.ipc.new_stream(self._file, event_schema(info.to_metadata()))
+        # The stream writes its schema with the first batch; a capture without events needs it too.
+        self.write(event_schema().empty_table().to_batches(), Note())
+
+    @property
+    def byte_count(self) -> int:
+        """Size of the file."""
+        return self._file.tell()
+
+    def write(self, batches: list[pa.RecordBatch], note: Note) -> None:
+        """Append the events as one batch, and the note with it."""
+        table = pa.Table.from_batches(batches, schema=event_schema()).combine_chunks()
+        whole = table.to_batches() or [_empty_batch()]
+        for batch in whole[:-1]:
+            self._stream.write_batch(batch)
+        self._stream.write_batch(whole[-1], custom_metadata=note.to_metadata())
+        self.event_count += table.num_rows
+
+    def finish(self, end: RecorderCost) -> None:
+        """Say the last word and close."""
+        self.write([], Note(end=end))
+        self.close()
+
+    def close(self) -> None:
+        """Close without a last word: the file reads as cut short."""
+        self._stream.close()
+        self._file.close()
+
+
+@dataclass(slots=True)
+class Capture:
+    """A capture in memory: batches that point into the mapped file, and what goes with them."""
+
+    path: Path
+    info: CaptureInfo
+    batches: list[pa.RecordBatch]
+    losses: LossTable
+    endpoints: list[Endpoint]
+    end: CaptureEnd
+    cost: RecorderCost | None = None
+    file_bytes: int = 0
+
+    @property
+    def event_count(self) -> int:
+        """Events in all batches."""
+        return sum(batch.num_rows for batch in self.batches)
+
+    def endpoint_name(self, row: int) -> str:
+        """Name of an endpoint, or of its row if the table has none."""
+        return self.endpoints[row].name if row < len(self.endpoints) else f"endpoint {row}"
+
+    def warnings(self) -> list[str]:
+        """What a reader must know before trusting a number; each one line."""
+        found = []
+        if self.end.damage is not None:
+            found.append(f"the file is damaged {self.end.damage}; events behind that are not shown")
+        elif not self.end.complete:
+            found.append(
+                "the recording was cut short: everything up to the last whole batch is here "
+                f"({self.event_count} events; {self.end.leftover_bytes} bytes of a broken batch)"
+            )
+        if self.losses.dropped_count:
+            found.append(f"{self.losses.dropped_count} events were lost in full rings")
+        found.extend(f"ring {item.ring} was refused: {item.reason}" for item in self.losses.refused)
+        return found
+
+
+def read_capture(path: Path) -> Capture:
+    """Map and decode a capture; CaptureError says what is wrong with it, and where."""
+    data = _map(path)
+    decoder = CaptureDecoder()
+    try:
+        found = decoder.feed(data)
+        end = decoder.close()
+    except CaptureError as error:
+        raise CaptureError(error.what, where=str(path), advice=error.advice) from None
+    if decoder.info is None:
+        raise CaptureError("no schema", where=str(path))
+    capture = Capture(path, decoder.info, [], LossTable(), list(decoder.info.endpoints), end)
+    capture.file_bytes = len(data)
+    for item in found:
+        _take(capture, item)
+    return capture
+
+
+def _take(capture: Capture, item: CapturedBatch) -> None:
+    if item.events.num_rows:
+        capture.batches.append(item.events)
+    capture.losses.add(item.note.losses, item.note.refused)
+    capture.endpoints.extend(item.note.endpoints)
+    capture.cost = item.note.end or capture.cost
+
+
+def _map(path: Path) -> memoryview:
+    try:
+        with path.open("rb") as file:
+            if os.fstat(file.fileno()).st_size == 0:
+                return memoryview(b"")
+            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    except OSError as error:
+        raise UsageError(
+            f"cannot be read: {error.strerror}",
+            where=str(path),
+            advice="Name a capture made by `accel-trace record -o FILE`.",
+        ) from None
+    except ValueError as error:
+        raise UsageError(f"cannot be mapped: {error}", where=str(path)) from None
+
+
+@dataclass(slots=True)
+class CaptureSource:
+    """EventSource over a capture file: one batch per poll, then empty polls."""
+
+    capture: Capture
+    _rest: Iterator[pa.RecordBatch] = field(init=False)
+    _said: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        """Start at the first batch."""
+        self._rest = iter(self.capture.batches)
+
+    @property
+    def at_end(self) -> bool:
+        """True once every batch was handed out."""
+        return self._said
+
+    def poll(self) -> Poll:
+        """The next batch; the losses come with the last."""
+        batch = next(self._rest, None)
+        if batch is not None:
+            return Poll(batches=(batch,))
+        if self._said:
+            return Poll()
+        self._said = True
+        losses = self.capture.losses
+        return Poll(losses=tuple(losses.by_ring.values()), refused=tuple(losses.refused))
+
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """The endpoint table."""
+        return tuple(self.capture.endpoints)
+
+    def close(self) -> None:
+        """Nothing to release: batches keep the file mapped as long as they live."""
+
+
+def _empty_batch() -> pa.RecordBatch:
+    schema = event_schema()
+    return pa.RecordBatch.from_arrays([pa.array([], field.type) for field in schema], schema=schema)
