@@ -185,8 +185,10 @@ class _BridgeScope:
         self._link, self._slot = link, slot
 
     def open(self, card_slot: int | None, alignment: int) -> _Bridge:
-        """Take a bus number and the start of the window; `card_slot` is what a card below
-        reports as its slot."""
+        """Take a bus number and the start of the window.
+
+        `card_slot` is what a card below reports as its slot.
+        """
         walk = self._walk
         path = (*self._above.path, self._bdf)
         if len(path) > MAX_PATH:

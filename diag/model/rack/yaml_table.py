@@ -244,18 +244,17 @@ def show_size(count: int) -> str:
 def _check_events(text: str, source: str) -> None:
     depth = nodes = 0
     for event in yaml.parse(text, Loader=_LOADER):
-        line = event.start_mark.line + 1
+        line = event.start_mark.line + 1 if event.start_mark else None
         if isinstance(event, yaml.AliasEvent):
             raise RackFileError(source, line, "", "aliases (*name) are not allowed; write it out")
         if isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
-        if not isinstance(event, yaml.NodeEvent):
+        if not isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent):
             continue
         nodes += 1
+        depth += isinstance(event, yaml.CollectionStartEvent)
         if event.tag is not None and event.tag not in _PLAIN_TAGS and event.tag != "!":
             raise RackFileError(source, line, "", f"tag {_show(event.tag)} is not allowed")
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
         if depth > MAX_DEPTH or nodes > MAX_NODES:
             limit = f"{MAX_DEPTH} levels" if depth > MAX_DEPTH else f"{MAX_NODES} values"
             raise RackFileError(source, line, "", f"holds more than {limit}")
@@ -268,7 +267,7 @@ def _syntax_error(error: Exception, source: str) -> RackFileError:
 
 
 def _line(node: yaml.Node) -> int:
-    return int(node.start_mark.line) + 1
+    return node.start_mark.line + 1 if node.start_mark else 0
 
 
 def _trim(text: str) -> str:

@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+"""Lines over a stream socket in the event loop: the I/O shell around control.py."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+from collections.abc import Callable
+from typing import Final
+
+from diag.model.loop import Loop, Timer
+from diag.model.rack.control import (
+    BUSY,
+    INTERNAL_ERROR,
+    MAX_REPLY_BYTES,
+    UNAVAILABLE,
+    Json,
+    LineBuffer,
+    Request,
+    Respond,
+    RpcError,
+    encode_error,
+    encode_request,
+    encode_result,
+    parse_reply,
+    parse_request,
+)
+
+MAX_UNSENT_BYTES: Final = 32 * 1024 * 1024
+"""A peer that asks but does not read is cut off here."""
+
+MAX_PENDING: Final = 512
+"""Requests to one worker that may be under way."""
+
+_RECV_BYTES: Final = 64 * 1024
+
+Dispatch = Callable[[Request, Respond], None]
+
+
+class LineChannel:
+    """A connected socket that carries lines. Never blocks; closes itself on any failure."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        sock: socket.socket,
+        *,
+        limit: int,
+        on_line: Callable[[bytes], None],
+        on_close: Callable[[], None],
+    ) -> None:
+        self._loop = loop
+        self._sock: socket.socket | None = sock
+        self._lines = LineBuffer(limit)
+        self._on_line = on_line
+        self._on_close = on_close
+        self._unsent = bytearray()
+        # The loop watches for reading only; an epoll descriptor that watches the socket for
+        # writing is itself readable when the socket takes more.
+        self._writable: select.epoll | None = None
+        sock.setblocking(False)
+        loop.add_reader(sock.fileno(), self._receive)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the connection is gone."""
+        return self._sock is None
+
+    def send(self, line: bytes) -> None:
+        """Queue one line (with its newline); dropped when the connection is gone."""
+        if self._sock is None:
+            return
+        self._unsent += line
+        if len(self._unsent) > MAX_UNSENT_BYTES:
+            self.close()
+        elif self._writable is None:
+            self._flush()
+
+    def close(self) -> None:
+        """Close the connection and report it, once."""
+        sock, self._sock = self._sock, None
+        if sock is None:
+            return
+        self._unwatch()
+        self._loop.remove_reader(sock.fileno())
+        sock.close()
+        self._on_close()
+
+    def _receive(self) -> None:
+        if self._sock is None:
+            return
+        try:
+            data = self._sock.recv(_RECV_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self.close()
+            return
+        try:
+            lines = self._lines.feed(data)
+        except RpcError as error:
+            self.send(encode_error(None, error))
+            self.close()
+            return
+        for line in lines:
+            if self._sock is not None:
+                self._on_line(line)
+
+    def _flush(self) -> None:
+        if self._sock is None:
+            return
+        try:
+            while self._unsent:
+                del self._unsent[: self._sock.send(self._unsent)]
+        except BlockingIOError:
+            self._watch(self._sock)
+            return
+        except OSError:
+            self.close()
+            return
+        self._unwatch()
+
+    def _watch(self, sock: socket.socket) -> None:
+        if self._writable is None:
+            self._writable = select.epoll()
+            self._writable.register(sock.fileno(), select.EPOLLOUT)
+            self._loop.add_reader(self._writable.fileno(), self._flush)
+
+    def _unwatch(self) -> None:
+        if self._writable is not None:
+            self._loop.remove_reader(self._writable.fileno())
+            self._writable.close()
+            self._writable = None
+
+
+class RpcServer:
+    """Answers requests from one connection with a dispatch function."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        sock: socket.socket,
+        *,
+        limit: int,
+        dispatch: Dispatch,
+        on_close: Callable[[], None],
+    ) -> None:
+        self._dispatch = dispatch
+        self._channel = LineChannel(loop, sock, limit=limit, on_line=self._serve, on_close=on_close)
+
+    def notify(self, method: str, params: dict[str, Json]) -> None:
+        """Tell the peer something that needs no answer."""
+        self._channel.send(encode_request(Request(None, method, params, wants_reply=False)))
+
+    def close(self) -> None:
+        """Hang up."""
+        self._channel.close()
+
+    def _serve(self, line: bytes) -> None:
+        try:
+            request = parse_request(line)
+        except RpcError as error:
+            self._channel.send(encode_error(error.request_id, error))
+            return
+        respond = self._responder(request)
+        try:
+            self._dispatch(request, respond)
+        except RpcError as error:
+            respond(error)
+        except Exception as error:  # noqa: BLE001 - one bad request must not end the server
+            respond(RpcError(INTERNAL_ERROR, f"{type(error).__name__}: {error}"[:300]))
+
+    def _responder(self, request: Request) -> Respond:
+        def respond(outcome: Json | RpcError) -> None:
+            if not request.wants_reply:
+                return
+            if isinstance(outcome, RpcError):
+                self._channel.send(encode_error(request.id, outcome))
+            else:
+                self._channel.send(encode_result(request.id, outcome))
+
+        return respond
+
+
+class RpcCaller:
+    """Sends requests to one peer; each call ends with a result, an error, or at its deadline."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        sock: socket.socket,
+        *,
+        on_notify: Callable[[Request], None],
+        on_close: Callable[[], None],
+    ) -> None:
+        self._loop = loop
+        self._on_notify = on_notify
+        self._on_close = on_close
+        self._next_id = 1
+        self._pending: dict[int, tuple[Respond, Timer]] = {}
+        self._channel = LineChannel(
+            loop, sock, limit=MAX_REPLY_BYTES, on_line=self._take, on_close=self._closed
+        )
+
+    def call(
+        self, method: str, params: dict[str, Json], respond: Respond, deadline_ns: int
+    ) -> None:
+        """Ask; `respond` is called exactly once, at the latest after `deadline_ns`."""
+        if self._channel.closed:
+            respond(RpcError(UNAVAILABLE, "the worker is gone"))
+            return
+        if len(self._pending) >= MAX_PENDING:
+            respond(RpcError(BUSY, f"{MAX_PENDING} requests to the worker are under way"))
+            return
+        request_id = self._next_id
+        self._next_id += 1
+        timer = self._loop.call_later(deadline_ns, lambda: self._expire(request_id, deadline_ns))
+        self._pending[request_id] = (respond, timer)
+        self._channel.send(encode_request(Request(request_id, method, params)))
+
+    def close(self) -> None:
+        """Hang up; calls under way end with an error."""
+        self._channel.close()
+
+    def _take(self, line: bytes) -> None:
+        with contextlib.suppress(RpcError):
+            notification = parse_request(line)
+            self._on_notify(notification)
+            return
+        try:
+            reply = parse_reply(line)
+        except RpcError:
+            self.close()
+            return
+        entry = self._pending.pop(reply.id, None) if isinstance(reply.id, int) else None
+        if entry is not None:  # else its deadline has passed and it was answered already
+            entry[1].cancel()
+            entry[0](reply.error or reply.result)
+
+    def _expire(self, request_id: int, deadline_ns: int) -> None:
+        entry = self._pending.pop(request_id, None)
+        if entry is not None:
+            text = f"the worker gave no answer within {deadline_ns // 1_000_000} ms"
+            entry[0](RpcError(UNAVAILABLE, text))
+
+    def _closed(self) -> None:
+        pending, self._pending = self._pending, {}
+        for respond, timer in pending.values():
+            timer.cancel()
+            respond(RpcError(UNAVAILABLE, "the worker is gone"))
+        self._on_close()
