@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+"""QEMU's command line for a lab guest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from diag.lab.errors import LabError
+from diag.lab.kernel import Kernel
+from diag.lab.topology import topology_arguments
+from diag.model.rack.placement import Placement
+
+MAX_SOCKET_PATH = 107
+"""sun_path holds 108 bytes with the terminating NUL (unix(7))."""
+
+_QUIET = "panic=-1 mitigations=off random.trust_cpu=on tsc=reliable no_timer_check audit=0"
+
+
+@dataclass(frozen=True, slots=True)
+class MachineOptions:
+    """What a guest is made of."""
+
+    memory_mib: int = 1024
+    cpus: int = 2
+    accel: str = "tcg"
+    iommu: bool = False
+    endpoints: bool = True
+    append: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFiles:
+    """Files of one running guest, all in its private folder."""
+
+    folder: Path
+
+    @property
+    def qmp(self) -> Path:
+        """QEMU's control socket."""
+        return self.folder / "qmp.sock"
+
+    @property
+    def agent(self) -> Path:
+        """Requests to the guest's agent."""
+        return self.folder / "agent.sock"
+
+    @property
+    def console(self) -> Path:
+        """The interactive shell."""
+        return self.folder / "console.sock"
+
+    @property
+    def kernel_log(self) -> Path:
+        """The kernel's console, from its first line."""
+        return self.folder / "kernel.log"
+
+    @property
+    def share(self) -> Path:
+        """The folder that host and guest share (/run/axl-lab/share in the guest)."""
+        return self.folder / "share"
+
+    @property
+    def initramfs(self) -> Path:
+        """The guest's initial file system."""
+        return self.folder / "initramfs.cpio"
+
+    @property
+    def state(self) -> Path:
+        """What the session was started with (JSON)."""
+        return self.folder / "state.json"
+
+    def log(self, name: str) -> Path:
+        """Output of one of the session's processes."""
+        return self.folder / f"{name}.log"
+
+
+def machine_arguments(
+    options: MachineOptions, kernel: Kernel, files: SessionFiles, placement: Placement, work: Path
+) -> list[str]:
+    """All of QEMU's arguments; `work` is the checkout that the guest sees live."""
+    _check_paths(files, work)
+    append = f"console=ttyS0 loglevel=7 {_QUIET} {_iommu_append(options)} {options.append}"
+    return [
+        *_base(options),
+        *_consoles(files),
+        *_share("host", Path("/"), "1d.0", readonly=True),
+        *_share("work", work, "1d.1", readonly=True),
+        *_share("share", files.share, "1d.2", readonly=False),
+        *topology_arguments(placement, files.folder, endpoints=options.endpoints),
+        *("-kernel", str(kernel.image), "-initrd", str(files.initramfs)),
+        *("-append", " ".join(append.split())),
+    ]
+
+
+def _check_paths(files: SessionFiles, work: Path) -> None:
+    longest = str(files.folder / "console.sock")
+    if len(longest.encode()) > MAX_SOCKET_PATH:
+        raise LabError(f"{longest}: too long for a socket; set AXL_RUNTIME_DIR to a shorter folder")
+    for path in (files.folder, work):
+        if "," in str(path) or "\n" in str(path):
+            raise LabError(f"{path}: QEMU cannot use a path with a comma or a line break")
+
+
+def _base(options: MachineOptions) -> list[str]:
+    size = f"{options.memory_mib}M"
+    irqchip = ",kernel-irqchip=off" if options.iommu else ""
+    accel = "tcg,thread=multi" if options.accel == "tcg" else options.accel
+    arguments = [
+        *("-machine", f"q35,memory-backend=ram,sata=off,smbus=off,vmport=off{irqchip}"),
+        *("-accel", accel, "-cpu", "max" if options.accel == "tcg" else "host"),
+        *("-smp", str(options.cpus), "-m", size),
+        # Shared memory: the endpoints' process maps it and does DMA in place.
+        *("-object", f"memory-backend-memfd,id=ram,size={size},share=on"),
+        *("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
+    ]
+    if options.iommu:
+        arguments += ["-device", "intel-iommu,caching-mode=on,intremap=off,device-iotlb=off"]
+    return arguments
+
+
+def _iommu_append(options: MachineOptions) -> str:
+    return "intel_iommu=on iommu=nopt iommu.passthrough=0" if options.iommu else ""
+
+
+def _consoles(files: SessionFiles) -> list[str]:
+    socket = "server=on,wait=off"
+    return [
+        *("-chardev", f"file,id=log,path={files.kernel_log},append=on"),
+        *("-serial", "chardev:log"),
+        *("-chardev", f"socket,id=shell,path={files.console},{socket}"),
+        *("-chardev", f"socket,id=agent,path={files.agent},{socket}"),
+        *("-chardev", f"socket,id=qmp,path={files.qmp},{socket}"),
+        *("-mon", "chardev=qmp,mode=control"),
+        *("-device", "virtio-serial-pci,id=consoles,addr=1c.0"),
+        *("-device", "virtconsole,chardev=shell,nr=0"),
+        *("-device", "virtconsole,chardev=agent,nr=1"),
+    ]
+
+
+def _share(tag: str, path: Path, address: str, *, readonly: bool) -> list[str]:
+    flags = "security_model=none,multidevs=remap" + (",readonly=on" if readonly else "")
+    device = f"virtio-9p-pci,fsdev={tag},mount_tag={tag},addr={address},multifunction=on"
+    return ["-fsdev", f"local,id={tag},path={path},{flags}", "-device", device]
