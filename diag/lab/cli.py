@@ -1,0 +1,287 @@
+# SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+"""accel-lab: a rack as real PCIe devices behind switches in a QEMU guest."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated, Any, TextIO
+
+import typer
+
+from diag.lab.config import LabConfig
+from diag.lab.console import attach
+from diag.lab.errors import LabError
+from diag.lab.kernel import DEFAULT_VERSION
+from diag.lab.session import Session, running_sessions, session_name
+
+LAB_FAILED = 125
+"""Exit status of `run` when the lab, not the command, failed."""
+
+_EPILOG = """Examples: accel-lab run --rack 2x2 -- lspci -tv   |
+accel-lab up --rack 8x4 --iommu   |   accel-lab shell 8x4   |   accel-lab down --all"""
+
+app = typer.Typer(help=__doc__, epilog=_EPILOG, no_args_is_help=True, add_completion=True)
+
+Rack = Annotated[str, typer.Option("--rack", help="Shipped rack name or rack file.")]
+Name = Annotated[str | None, typer.Option("--name", help="Session name; the rack's by default.")]
+Kernel = Annotated[str, typer.Option("--kernel", help="Leading part of the kernel version.")]
+Accel = Annotated[str, typer.Option("--accel", help="auto, tcg or kvm.")]
+Memory = Annotated[int, typer.Option("--memory", min=256, max=65536, help="MiB of guest memory.")]
+Cpus = Annotated[int, typer.Option("--cpus", min=1, max=64, help="Guest processors.")]
+Iommu = Annotated[bool, typer.Option("--iommu", help="Translate DMA with an Intel IOMMU.")]
+Empty = Annotated[bool, typer.Option("--no-endpoints", help="Switches only.")]
+Append = Annotated[str, typer.Option("--append", help="More kernel command line.")]
+Target = Annotated[str | None, typer.Argument(help="Session; needed when several are up.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+
+
+def _say(text: str) -> None:
+    print(f"accel-lab: {text}", file=sys.stderr)
+
+
+def _guarded(action: Callable[[], int], failure: int = 1) -> None:
+    """Run `action`; its value is the exit status, a LabError is told and is `failure`."""
+    try:
+        status = action()
+    except LabError as error:
+        _say(str(error))
+        status = failure
+    except KeyboardInterrupt:
+        status = 130
+    raise typer.Exit(status)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        try:
+            print(f"accel-lab {version('accelstack')}")
+        except PackageNotFoundError:
+            print("accel-lab (not installed)")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Version.")
+    ] = False,
+) -> None:
+    """A rack as real PCIe devices behind switches, with an unmodified Linux kernel."""
+
+
+@app.command()
+def up(  # noqa: PLR0913, PLR0917 - one per option
+    rack: Rack = "2x2",
+    name: Name = None,
+    kernel: Kernel = DEFAULT_VERSION,
+    accel: Accel = "auto",
+    memory: Memory = 1024,
+    cpus: Cpus = 2,
+    iommu: Iommu = False,
+    no_endpoints: Empty = False,
+    append: Append = "",
+) -> None:
+    """Boot a rack's guest; it stays up until `accel-lab down`."""
+    config = LabConfig(rack, kernel, accel, memory, cpus, iommu, not no_endpoints, append)
+
+    def action() -> int:
+        session = Session(name or session_name(rack))
+        booted = session.up(config, _say)
+        _say(f"{session.name} is up" if booted else f"{session.name} was up already")
+        return _report(session.check_kernel_log())
+
+    _guarded(action)
+
+
+@app.command(context_settings={"ignore_unknown_options": True})
+def run(  # noqa: PLR0913, PLR0917 - one per option
+    command: Annotated[list[str], typer.Argument(help="Program and arguments, after --.")],
+    rack: Rack = "2x2",
+    name: Name = None,
+    kernel: Kernel = DEFAULT_VERSION,
+    accel: Accel = "auto",
+    memory: Memory = 1024,
+    cpus: Cpus = 2,
+    iommu: Iommu = False,
+    no_endpoints: Empty = False,
+    append: Append = "",
+    once: Annotated[bool, typer.Option("--once", help="Switch the guest off after it.")] = False,
+    stdin: Annotated[bool, typer.Option("--stdin", help="Pass standard input on.")] = False,
+    timeout: Annotated[float | None, typer.Option("--timeout", help="Seconds.")] = None,
+    allow: Annotated[
+        list[str] | None, typer.Option("--allow", help="Pattern of kernel log lines to accept.")
+    ] = None,
+) -> None:
+    """Run a program in the guest, which is booted when it is not up.
+
+    Output and exit status are the program's. 1 also when the kernel logged a warning or worse
+    meanwhile, 125 when the lab failed.
+    """
+    config = LabConfig(rack, kernel, accel, memory, cpus, iommu, not no_endpoints, append)
+
+    def action() -> int:
+        session = Session(name or session_name(rack))
+        try:
+            if session.up(config, _say) and not once:
+                _say(f"{session.name} stays up; accel-lab down {session.name} ends it")
+            given = sys.stdin.buffer.read() if stdin else b""
+            return _run(session, command, given, timeout, tuple(allow or ()))
+        finally:
+            if once:
+                session.down()
+
+    _guarded(action, LAB_FAILED)
+
+
+@app.command()
+def down(
+    name: Target = None,
+    every: Annotated[bool, typer.Option("--all", help="Every session.")] = False,
+) -> None:
+    """Switch a guest off."""
+
+    def action() -> int:
+        for session in running_sessions() if every else [_only(name)]:
+            session.down()
+            _say(f"{session.name} is down")
+        return 0
+
+    _guarded(action)
+
+
+@app.command()
+def status(as_json: AsJson = False) -> None:
+    """List the guests that are up."""
+
+    def action() -> int:
+        rows = [_row(session) for session in running_sessions()]
+        if as_json:
+            print(json.dumps({"version": 1, "sessions": rows}, indent=2))
+            return 0
+        for row in rows:
+            ready = "ready" if row["ready"] else "booting"
+            print(f"{row['name']}  {ready}  rack {row['rack']}  kernel {row['kernel']}")
+        if not rows:
+            _say("no guest is up; start one: accel-lab up --rack 2x2")
+        return 0
+
+    _guarded(action)
+
+
+@app.command()
+def shell(name: Target = None) -> None:
+    """A shell in the guest; Control-] leaves it."""
+
+    def action() -> int:
+        attach(_only(name).files)
+        return 0
+
+    _guarded(action)
+
+
+@app.command()
+def log(
+    name: Target = None,
+    check: Annotated[bool, typer.Option("--check", help="Only what should not be there.")] = False,
+) -> None:
+    """The guest's kernel log; with --check, exit status 1 when something is unexpected."""
+
+    def action() -> int:
+        session = _only(name)
+        if check:
+            return _report(session.check_kernel_log())
+        sys.stdout.write(session.kernel_log())
+        return 0
+
+    _guarded(action)
+
+
+@app.command()
+def qmp(
+    command: Annotated[str, typer.Argument(help="QMP command, such as query-pci.")],
+    arguments: Annotated[str, typer.Argument(help="Its arguments, a JSON object.")] = "{}",
+    name: Name = None,
+) -> None:
+    """Send one command to QEMU's control socket and print the answer as JSON."""
+
+    def action() -> int:
+        with _only(name).qmp() as connection:
+            print(json.dumps(connection.execute(command, _json_object(arguments)), indent=2))
+        return 0
+
+    _guarded(action)
+
+
+def _run(
+    session: Session,
+    command: list[str],
+    stdin: bytes,
+    timeout_s: float | None,
+    allowed: tuple[str, ...],
+) -> int:
+    start = session.kernel_log_bytes()
+    result = session.guest.stream(
+        command, _writer(sys.stdout), _writer(sys.stderr), timeout_s=timeout_s, stdin=stdin
+    )
+    return result or _report(session.check_kernel_log(start, allowed))
+
+
+def _writer(stream: TextIO) -> Callable[[bytes], None]:
+    def write(data: bytes) -> None:
+        if data:
+            stream.buffer.write(data)
+            stream.flush()
+
+    return write
+
+
+def _report(unexpected: list[str]) -> int:
+    for line in unexpected:
+        _say(f"kernel: {line}")
+    return 1 if unexpected else 0
+
+
+def _only(name: str | None) -> Session:
+    """The session of that name, or the only one that is up."""
+    found = [session for session in running_sessions() if name in (None, session.name)]
+    if len(found) == 1:
+        return found[0]
+    names = ", ".join(session.name for session in found)
+    if names:
+        raise LabError(f"several guests are up, name one: {names}")
+    which = f" named {name}" if name else ""
+    raise LabError(f"no guest{which} is up; accel-lab status lists them")
+
+
+def _row(session: Session) -> dict[str, Any]:
+    config = session.config
+    return {
+        "name": session.name,
+        "ready": session.is_ready,
+        "rack": config.rack,
+        "kernel": config.kernel,
+        "iommu": config.iommu,
+        "folder": str(session.files.folder),
+    }
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise LabError(f"arguments {text!r} are not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise LabError(f"arguments {text!r} are not a JSON object")
+    return value
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+"""What a lab session is made of, as the command line says it and as its folder keeps it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Self
+
+from diag.lab.errors import LabError
+from diag.lab.kernel import DEFAULT_VERSION
+from diag.lab.machine import MachineOptions
+
+STATE_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class LabConfig:
+    """One guest: its rack, kernel and machine.
+
+    `accel` is tcg, kvm or auto (kvm where a trial succeeds). `append` goes to the kernel's
+    command line. Without `endpoints` the switch ports stay empty.
+    """
+
+    rack: str
+    kernel: str = DEFAULT_VERSION
+    accel: str = "auto"
+    memory_mib: int = 1024
+    cpus: int = 2
+    iommu: bool = False
+    endpoints: bool = True
+    append: str = ""
+
+    def machine(self, accel: str) -> MachineOptions:
+        """Options of the machine, with the accelerator decided."""
+        return MachineOptions(
+            memory_mib=self.memory_mib,
+            cpus=self.cpus,
+            accel=accel,
+            iommu=self.iommu,
+            endpoints=self.endpoints,
+            append=self.append,
+        )
+
+    def save(self, path: Path) -> None:
+        """Write the state file."""
+        path.write_text(json.dumps({"version": STATE_VERSION, **asdict(self)}) + "\n")
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read the state file; LabError when it is damaged."""
+        try:
+            values = json.loads(path.read_text())
+            if values.pop("version") != STATE_VERSION:
+                raise LabError(f"{path}: written by another version; run accel-lab down")
+            return cls(**{field.name: values[field.name] for field in fields(cls)})
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise LabError(
+                f"{path}: not a session's state ({error}); run accel-lab down"
+            ) from error

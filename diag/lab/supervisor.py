@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+"""The process behind one session: starts the endpoints' process and QEMU, ends with them.
+
+Started detached by `session`. It holds the lock of the session's folder; when it dies, the
+kernel ends its children (setpriv --pdeathsig), so that nothing is ever left behind.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from diag.lab.accel import choose_accel
+from diag.lab.config import LabConfig
+from diag.lab.errors import LabError
+from diag.lab.initramfs import Places, build_initramfs
+from diag.lab.kernel import find_kernel
+from diag.lab.machine import SessionFiles, machine_arguments
+from diag.lab.qemu import find_qemu
+from diag.lab.tools import tools_tree
+from diag.model.rack.enumerate import PlacementError, enumerate_rack
+from diag.model.rack.placement import Placement
+from diag.model.rack.runtime_dir import RackDir, lock_rack, write_pid
+from diag.model.rack.spec import load_rack
+from diag.model.rack.yaml_table import RackFileError
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+_SOCKETS_TIMEOUT_S = 30.0
+_END_TIMEOUT_S = 5.0
+
+
+def place_rack(config: LabConfig) -> Placement:
+    """The rack of a session, enumerated; LabError with the rack file's error."""
+    try:
+        return enumerate_rack(load_rack(config.rack))
+    except (RackFileError, PlacementError) as error:
+        raise LabError(str(error)) from error
+
+
+class Supervisor:
+    """The children of one session."""
+
+    def __init__(self, files: SessionFiles, config: LabConfig) -> None:
+        self._files = files
+        self._config = config
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self) -> None:
+        """Start the endpoints, then QEMU, which connects to them."""
+        placement = place_rack(self._config)
+        if self._config.endpoints:
+            self._start_endpoints(placement)
+        qemu, kernel = find_qemu(), find_kernel(self._config.kernel)
+        places = Places(tools_tree(), CHECKOUT)
+        self._files.initramfs.write_bytes(build_initramfs(kernel, places))
+        options = self._config.machine(choose_accel(self._config.accel, qemu, kernel))
+        arguments = machine_arguments(options, kernel, self._files, placement, CHECKOUT)
+        self._spawn("qemu", [*qemu.argv, *arguments], qemu.environment())
+
+    def wait(self) -> str:
+        """Sleep until a child ends or SIGTERM comes; why it ended."""
+        wake, poll = _signal_pipe(), select.poll()
+        poll.register(wake, select.POLLIN)
+        names = {os.pidfd_open(child.pid): name for name, child in self._children.items()}
+        for descriptor in names:
+            poll.register(descriptor, select.POLLIN)
+        ready = poll.poll()[0][0]
+        if ready == wake:
+            return "stopped"
+        child = self._children[names[ready]]
+        return f"{names[ready]} ended with status {child.wait()}"
+
+    def stop(self) -> None:
+        """End the children: QEMU first, so that endpoints see an orderly disconnect."""
+        for child in reversed(self._children.values()):
+            child.terminate()
+            try:
+                child.wait(_END_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+
+    def _start_endpoints(self, placement: Placement) -> None:
+        command = [sys.executable, "-m", "diag.lab.endpoints", str(self._files.folder)]
+        worker = self._spawn("endpoints", command, os.environ.copy())
+        sockets = [self._files.folder / endpoint.socket for endpoint in placement.endpoints]
+        deadline = time.monotonic() + _SOCKETS_TIMEOUT_S
+        while not all(path.exists() for path in sockets):
+            if worker.poll() is not None or time.monotonic() > deadline:
+                raise LabError(f"the endpoints do not start; see {self._files.log('endpoints')}")
+            time.sleep(0.02)
+
+    def _spawn(
+        self, name: str, command: Sequence[str], env: dict[str, str]
+    ) -> subprocess.Popen[bytes]:
+        bound = ["setpriv", "--pdeathsig", "KILL", "--", *command]
+        with self._files.log(name).open("wb") as log:
+            child = subprocess.Popen(
+                bound, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        self._children[name] = child
+        return child
+
+
+def _signal_pipe() -> int:
+    """A descriptor that becomes readable at SIGTERM or SIGINT."""
+    reader, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    return reader
+
+
+def main() -> int:
+    """Run the session of the folder that is the only argument."""
+    files = SessionFiles(Path(sys.argv[1]))
+    lock = lock_rack(RackDir(files.folder))
+    if lock is None:
+        return 1
+    write_pid(lock)
+    supervisor = Supervisor(files, LabConfig.load(files.state))
+    try:
+        supervisor.start()
+        reason = supervisor.wait()
+    except LabError as error:
+        reason = str(error)
+    finally:
+        supervisor.stop()
+    (files.folder / "ended").write_text(reason)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
