@@ -1,0 +1,359 @@
+# SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+"""A queue pair: fetches commands, has them executed, writes completions.
+
+`run` is the hot path of the reference device: it is written out in one loop, with what
+never changes during a pass in local names. Everything rare is a method beside it.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final, Protocol
+
+from diag.model.loop import Timer
+from diag.model.status import CONTEXT_FAULTS, ERROR_CODES, CommandError
+from pyaccel.spec.formats import (
+    CMD_HEADER_STRUCT,
+    COMPLETION_BYTES,
+    DELTA_SATURATED,
+    MAX_COMMAND_SLOTS,
+    MAX_CONTEXTS,
+    MAX_RING_LOG2,
+    MIN_RING_LOG2,
+    SLOT_BYTES,
+    CommandFlag,
+    CompletionFlag,
+    Status,
+)
+from pyaccel.spec.regs import ErrorCode, QueueState
+
+if TYPE_CHECKING:
+    from diag.model.engine import Engine
+
+_LOG = logging.getLogger(__name__)
+_M32: Final = 0xFFFFFFFF
+_PAGE_MASK: Final = 0xFFF
+_DOORBELL_WORDS: Final = 1024
+"""32-bit words between the doorbells of two queues."""
+BATCH: Final = 64
+"""Commands of one queue before the next queue gets its turn."""
+
+Header = tuple[int, int, int, int, int, int, int, int]
+"""cmd_header: opcode, flags, slots, op, context, dtype, reserved, sequence."""
+
+BLOCKED: Final = -1
+"""What a handler returns when its command holds the queue (it has set `Queue.hold`)."""
+
+
+class Hold(Protocol):
+    """Why a queue does not go on."""
+
+    def release(self, now_ns: int) -> bool:
+        """True once the queue may go on; the hold has then posted what it held back."""
+
+    def due_ns(self) -> int | None:
+        """When to look again; 0 for soon, None for only after a doorbell or a reset."""
+
+
+class Queue:
+    """One queue pair of an endpoint; see QUEUE[n] and DOORBELL[n] in the register reference."""
+
+    __slots__ = (
+        "_cq",
+        "_engine",
+        "_last_wanted",
+        "ring",
+        "_timer",
+        "_unraised",
+        "coalesce_count",
+        "coalesce_us",
+        "cq_base",
+        "cq_full",
+        "cq_head",
+        "cq_log2",
+        "cq_tail",
+        "head",
+        "hold",
+        "interrupt_enabled",
+        "interrupts",
+        "number",
+        "sq_base",
+        "sq_log2",
+        "sq_mask",
+        "state",
+        "vector",
+    )
+
+    def __init__(self, engine: Engine, number: int) -> None:
+        self._engine = engine
+        self.number = number
+        self._timer: Timer | None = None
+        self.reset()
+
+    def reset(self) -> None:
+        """Drop all work and all ring pointers; DISABLED."""
+        self.ring: memoryview | None = None
+        """View of the submission ring while the queue runs."""
+        self._cq: memoryview | None = None
+        self.state = QueueState.DISABLED
+        self.head = self.cq_tail = self.cq_head = 0
+        self.sq_base = self.cq_base = 0
+        self.sq_log2 = self.cq_log2 = self.sq_mask = 0
+        self.hold: Hold | None = None
+        self.cq_full = False
+        self.vector = 0
+        self.interrupt_enabled = False
+        self.interrupts = 0
+        self.coalesce_count = 0
+        self.coalesce_us = 0
+        self._unraised = 0
+        self._cancel_timer()
+        base = self.number * _DOORBELL_WORDS
+        self._engine.doorbells[base] = self._engine.doorbells[base + 1] = 0
+
+    @property
+    def slots(self) -> int:
+        """Slots of the submission ring."""
+        return 1 << self.sq_log2
+
+    def enable(self) -> bool:
+        """DISABLED to READY; False, with the reason recorded, if the rings cannot be right."""
+        sizes_fit = all(
+            MIN_RING_LOG2 <= log2 <= MAX_RING_LOG2 for log2 in (self.sq_log2, self.cq_log2)
+        )
+        self.sq_mask = self.slots - 1
+        aligned = not (self.sq_base | self.cq_base) & _PAGE_MASK
+        if not (sizes_fit and aligned and self._map()):
+            self._engine.errors.record(
+                ErrorCode.RING_INVALID, queue=self.number, address=self.sq_base
+            )
+            return False
+        self.state = QueueState.READY
+        return True
+
+    def drop_views(self) -> None:
+        """Forget every view of host memory; the next pass takes new ones."""
+        self.ring = self._cq = None
+
+    def waiting_until(self) -> int | None:
+        """When to look at the queue again: 0 soon, None not before a doorbell."""
+        if self.hold is not None:
+            return self.hold.due_ns()
+        return 0 if self.cq_full else None
+
+    def run(self) -> bool:
+        """Execute up to BATCH commands; True if there may be more to do at once."""
+        if self.hold is not None and not self.hold.release(self._engine.clock.now_ns()):
+            return False
+        self.hold = None
+        if self.state != QueueState.READY:
+            return False
+        if self.ring is None and not self._map():
+            self._halt(self.sq_base)
+            return False
+        more = self._run_batch()
+        if self._unraised:
+            self._settle_interrupts()
+        return more
+
+    def _run_batch(self) -> bool:
+        """The hot loop."""
+        engine, ring, mask = self._engine, self.ring, self.sq_mask
+        assert ring is not None
+        handlers, refused, now_ns = engine.handlers, engine.refused_flags, engine.clock.now_ns
+        unpack, post, doorbells = CMD_HEADER_STRUCT.unpack_from, self.post, engine.doorbells
+        tail_at, size = self.number * _DOORBELL_WORDS, mask + 1
+        head = self.head
+        for _ in range(BATCH):
+            available = (doorbells[tail_at] - head) & _M32
+            if not available:
+                return False
+            if available > size:
+                self._halt(self.sq_base)
+                return False
+            if self._cq_is_full():
+                return False
+            fetched = now_ns()
+            at = (head & mask) << 6
+            header = unpack(ring, at)
+            slots = header[2]
+            if slots != 1 and (slots > available or not 0 < slots <= MAX_COMMAND_SLOTS):
+                self._refuse_slots(header, fetched)
+                return False
+            self.head = head = (head + slots) & _M32
+            if engine.hooks is not None and engine.hooks.fetched(self, header, at):
+                return False
+            started = now_ns()
+            try:
+                if header[6] or header[1] & refused[header[0]]:
+                    raise CommandError(Status.INVALID_FIELD, "reserved bits of the header")
+                result = handlers[header[0]](self, at, header)
+            except Exception as error:  # noqa: BLE001 - contained in the command that failed
+                self._fail(header, error, fetched, started)
+            else:
+                if result < 0:
+                    return False
+                post(header, fetched, started, now_ns(), result, 0)
+            if self.hold is not None:
+                return False
+        return True
+
+    def post(
+        self,
+        header: Header,
+        fetched_ns: int,
+        started_ns: int,
+        finished_ns: int,
+        result: int,
+        status_flags: int,
+    ) -> None:
+        """Finish a command: completion, progress, interrupt.
+
+        Args:
+            header: of the command.
+            fetched_ns: CLOCK_MONOTONIC of each stage.
+            started_ns: as above.
+            finished_ns: as above.
+            result: completion.result.
+            status_flags: completion.status | completion.flags << 24, without PHASE.
+        """
+        engine = self._engine
+        engine.progress += 1
+        if engine.hooks is not None:
+            changed = engine.hooks.finished(
+                self, header, fetched_ns, started_ns, finished_ns, result, status_flags
+            )
+            if changed is None:
+                return
+            header = changed
+        ticks_at = engine.clock.ticks_at
+        fetched = ticks_at(fetched_ns)
+        start = ticks_at(started_ns) - fetched
+        finish = ticks_at(finished_ns) - fetched
+        if finish >= DELTA_SATURATED:
+            finish = DELTA_SATURATED
+            start = min(start, DELTA_SATURATED)
+        self.write_completion(
+            header[7],
+            fetched,
+            start | finish << 32,
+            result | status_flags << 32 | self.number << 48,
+        )
+        if header[1] & CommandFlag.INTERRUPT and self.interrupt_enabled:
+            self._unraised += 1
+            if self._unraised >= self.coalesce_count:
+                self.raise_interrupt()
+
+    def write_completion(self, sequence: int, fetched: int, deltas: int, last: int) -> None:
+        """Put one completion into the ring; `last` is its last 8 bytes without the phase."""
+        cq = self._cq
+        if cq is None:  # the mapping went away while the command was held
+            if not self._map():
+                self._halt(self.cq_base)
+                return
+            cq = self._cq
+            assert cq is not None
+        tail = self.cq_tail
+        at = (tail & ((1 << self.cq_log2) - 1)) << 2
+        cq[at] = sequence
+        cq[at + 1] = fetched
+        cq[at + 2] = deltas
+        # The phase becomes visible last: one aligned 8-byte store, ordered on x86 and made
+        # atomic by memoryview writing the native item size in one go.
+        if not tail >> self.cq_log2 & 1:
+            last |= CompletionFlag.PHASE << 56
+        cq[at + 3] = last
+        self.cq_tail = (tail + 1) & _M32
+        if self._engine.tap is not None:
+            offset = at << 3
+            self._engine.tap.dma_write(self.cq_base + offset, COMPLETION_BYTES)
+
+    def raise_interrupt(self) -> None:
+        """Signal the queue's vector for all that was not signalled yet."""
+        self._unraised = 0
+        self._cancel_timer()
+        self.interrupts = (self.interrupts + 1) & _M32
+        hooks = self._engine.hooks
+        if hooks is None or not hooks.loses_interrupt(self):
+            self._engine.interrupt(self.vector)
+
+    def _cq_is_full(self) -> bool:
+        if (self.cq_tail - self.cq_head) & _M32 < 1 << self.cq_log2:
+            return False
+        head = self._engine.doorbells[self.number * _DOORBELL_WORDS + 1]
+        if (self.cq_tail - head) & _M32 > 1 << self.cq_log2:
+            self._halt(self.cq_base)  # consumed what was never written
+            return True
+        self.cq_head = head
+        self.cq_full = (self.cq_tail - head) & _M32 == 1 << self.cq_log2
+        return self.cq_full
+
+    def _map(self) -> bool:
+        """Take views of both rings; False if the host does not offer them."""
+        dma = self._engine.dma
+        try:
+            ring = dma.host(self.sq_base, self.slots * SLOT_BYTES, write=False)
+            size = COMPLETION_BYTES << self.cq_log2
+            completions = dma.host(self.cq_base, size, write=True)
+        except CommandError:
+            return False
+        self.ring = ring
+        self._cq = completions.cast("Q")
+        return True
+
+    def _halt(self, address: int) -> None:
+        self.state = QueueState.HALTED
+        self._engine.errors.record(ErrorCode.RING_INVALID, queue=self.number, address=address)
+
+    def _refuse_slots(self, header: Header, fetched_ns: int) -> None:
+        """A slot count that cannot be right: where the next command starts is unknown."""
+        error = CommandError(Status.INVALID_FIELD, f"{header[2]} slots")
+        self.head = (self.head + 1) & _M32
+        self._fail(header, error, fetched_ns, fetched_ns)
+        self.state = QueueState.HALTED
+
+    def _fail(self, header: Header, error: Exception, fetched_ns: int, started_ns: int) -> None:
+        result, flags = self.failure(header, error)
+        self.post(header, fetched_ns, started_ns, self._engine.clock.now_ns(), result, flags)
+
+    def failure(self, header: Header, error: Exception) -> tuple[int, int]:
+        """Account for a failed command; gives (result, status_flags) of its completion."""
+        engine = self._engine
+        if not isinstance(error, CommandError):
+            engine.internal_errors += 1
+            if engine.internal_errors & (engine.internal_errors - 1) == 0:
+                # Powers of two only, so that a flood of bad commands does not fill a disk.
+                _LOG.error("queue=%d opcode=%d failed", self.number, header[0], exc_info=error)
+            error = CommandError(Status.INTERNAL, str(error))
+        opcode, _, _, _, context, _, _, sequence = header
+        if error.status in CONTEXT_FAULTS and context < MAX_CONTEXTS:
+            engine.contexts[context].faulted = True
+        code = ERROR_CODES.get(error.status)
+        recorded = code is not None and engine.errors.record(
+            code,
+            queue=self.number,
+            opcode=opcode,
+            context=context,
+            sequence=sequence,
+            address=error.address,
+        )
+        flags = CompletionFlag.ERROR_RECORDED << 24 if recorded else 0
+        return error.result & _M32, error.status | flags
+
+    def _settle_interrupts(self) -> None:
+        """The batch at hand is done and some completions are not signalled yet."""
+        if self.coalesce_us == 0:
+            self.raise_interrupt()
+        elif self._timer is None:
+            delay = self.coalesce_us * 1000
+            self._timer = self._engine.loop.call_later(delay, self._coalescing_ended)
+
+    def _coalescing_ended(self) -> None:
+        self._timer = None
+        if self._unraised and self.state != QueueState.DISABLED:
+            self.raise_interrupt()
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
