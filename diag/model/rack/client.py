@@ -8,6 +8,7 @@ import socket
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from diag.model.rack.control import (
     MAX_REPLY_BYTES,
@@ -48,7 +49,8 @@ class RackClient:
             self._sock.close()
             raise self._unreachable(error.strerror or str(error)) from None
 
-    def __enter__(self) -> RackClient:
+    def __enter__(self) -> Self:
+        """The client itself."""
         return self
 
     def __exit__(
@@ -57,6 +59,7 @@ class RackClient:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        """Hang up."""
         self.close()
 
     def call(self, method: str, **params: Json) -> Json:

@@ -78,8 +78,12 @@ class LineBuffer:
             RpcError: a line exceeds the limit; the stream cannot be used any further.
         """
         self._pending += data
-        *lines, rest = self._pending.split(b"\n")
-        self._pending = bytearray(rest)
+        # A long line arrives in many pieces: only the piece with its end is worth a split.
+        lines: list[bytearray] = []
+        rest = self._pending
+        if b"\n" in data:
+            *lines, rest = self._pending.split(b"\n")
+            self._pending = rest
         if len(rest) > self._limit or any(len(line) > self._limit for line in lines):
             raise RpcError(PARSE_ERROR, f"a line is longer than {self._limit} bytes")
         return [bytes(line) for line in lines if line.strip()]
@@ -175,7 +179,7 @@ def parse_request(line: bytes) -> Request:
     elif not isinstance(method, str) or not method or len(method) > 64:
         reason = "method must be a string of 1..64 characters"
     elif unknown := set(message) - _REQUEST_KEYS:
-        reason = f"unknown member {sorted(unknown)[0][:40]!r}"
+        reason = f"unknown member {min(unknown)[:40]!r}"
     if reason or not isinstance(method, str):
         raise RpcError(INVALID_REQUEST, reason, request_id=request_id)
     if not isinstance(params, dict):

@@ -28,7 +28,7 @@ from diag.model.rack.spec import (
     RackSpec,
     SwitchSpec,
 )
-from pyaccel.spec import regs
+from pyaccel.spec.formats import BAR0_BYTES, BAR4_BYTES
 
 BAR_BASE: Final = 0x40_0000_0000
 """Bus addresses below belong to host memory."""
@@ -36,8 +36,6 @@ BAR_BASE: Final = 0x40_0000_0000
 BAR_LIMIT: Final = 1 << 46
 """What common processors can address."""
 
-BAR0_BYTES: Final = regs.DOORBELL_SQ_TAIL.at(regs.DOORBELL_SQ_TAIL.counts[0] - 1) + 0x1000
-BAR4_BYTES: Final = 0x1000
 WINDOW_BYTES: Final = 1 << 20
 """Granularity of a bridge's memory window (PCI-to-PCI Bridge 1.2 s3.2.5.8)."""
 
@@ -144,7 +142,7 @@ def _place_endpoint(walk: _Walk, card: CardSpec, index: int, number: int, above:
     n = len(walk.endpoints)
     bar2 = walk.claim(endpoint.memory_bytes)
     bar0 = walk.claim(BAR0_BYTES)
-    bar4 = walk.claim(BAR4_BYTES) if endpoint.irq == "msix" else None
+    bar4 = walk.claim(BAR4_BYTES)
     walk.endpoints.append(
         PlacedEndpoint(
             n=n,

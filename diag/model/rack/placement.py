@@ -41,7 +41,7 @@ class PlacedEndpoint:
     """An endpoint.
 
     `n` numbers the rack's endpoints in depth-first order; `path` names the ports above it, root
-    port first. `bar4` is None without MSI-X.
+    port first.
     """
 
     n: int
@@ -57,7 +57,7 @@ class PlacedEndpoint:
     bar0: int
     bar2: int
     bar2_bytes: int
-    bar4: int | None
+    bar4: int
     irq: Irq
     socket: str
 

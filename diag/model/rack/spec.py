@@ -31,7 +31,7 @@ MAX_MEMORY_BYTES: Final = 16 << 30
 FIRST_SERIAL: Final = 0x00A0_C000_0000_0001
 NAME_PATTERN: Final = r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,47}"
 
-_WIDTHS: Final = ("1", "2", "4", "8", "12", "16", "32")
+_WIDTHS: Final = ("1", "2", "4", "8", "16")
 
 Irq = Literal["msix", "msi"]
 Grouping = Literal["card", "endpoint", "rack"]

@@ -142,7 +142,7 @@ def _endpoint_line(endpoint: PlacedEndpoint) -> str:
         f" serial={endpoint.serial:#018x} index={endpoint.index} count={endpoint.count}"
         f" card={endpoint.card} slot={_dash(endpoint.slot)} {_link_words(endpoint.link)}"
         f" path={','.join(endpoint.path)} bar0={endpoint.bar0:#x} bar2={endpoint.bar2:#x}"
-        f" bar2_bytes={endpoint.bar2_bytes:#x} bar4={endpoint.bar4 or 0:#x}"
+        f" bar2_bytes={endpoint.bar2_bytes:#x} bar4={endpoint.bar4:#x}"
         f" irq={endpoint.irq} socket={endpoint.socket}"
     )
 
@@ -184,7 +184,7 @@ def _parse_endpoint(row: _Row) -> PlacedEndpoint:
         bar0=row.integer("bar0", 0, address, 0),
         bar2=row.integer("bar2", 0, address, 0),
         bar2_bytes=row.integer("bar2_bytes", 0, address, 0),
-        bar4=row.integer("bar4", 0, address, 0) or None,
+        bar4=row.integer("bar4", 0, address, 0),
         irq=row.choice("irq", get_args(Irq)),
         socket=row.match("socket", r"ep[0-9]{1,4}\.sock"),
     )
