@@ -194,12 +194,9 @@ def serving(
         served.close()
 
 
-def irq_set(
-    kind: int, flags: int, start: int, count: int, data: bytes = b"", argsz: int = 0
-) -> bytes:
+def irq_set(kind: int, flags: int, start: int, count: int, data: bytes = b"") -> bytes:
     """Payload of DEVICE_SET_IRQS."""
-    size = argsz or wire.IRQ_SET.size + len(data)
-    return wire.IRQ_SET.pack(size, flags, kind, start, count) + data
+    return wire.IRQ_SET.pack(wire.IRQ_SET.size + len(data), flags, kind, start, count) + data
 
 
 def dma_map(address: int, size: int, flags: int = 3, offset: int = 0, argsz: int = 32) -> bytes:
