@@ -86,17 +86,16 @@ class Stats:
         count = len(durations)
         if not count:
             return None
-        ordered = np.sort(durations)
-        ranks = {
-            name: int(ordered[nearest_rank(count, share)]) for name, share in PERCENTILES.items()
-        }
+        ranks = {name: nearest_rank(count, share) for name, share in PERCENTILES.items()}
+        # Four selections cost a quarter of a sort.
+        ordered = np.partition(durations, sorted(set(ranks.values())))
         return cls(
             count=count,
-            negative_count=int(np.searchsorted(ordered, 0)),
-            min_ns=int(ordered[0]),
-            mean_ns=float(ordered.mean()),
-            max_ns=int(ordered[-1]),
-            **ranks,
+            negative_count=int(np.count_nonzero(durations < 0)),
+            min_ns=int(durations.min()),
+            mean_ns=float(durations.mean()),
+            max_ns=int(durations.max()),
+            **{name: int(ordered[rank]) for name, rank in ranks.items()},
         )
 
 

@@ -44,9 +44,11 @@ UNFINISHED_GRACE_S: Final = 1.0
 class Ring:
     """One open ring file: the thin shell around a RingDecoder."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, label: str) -> None:
         """OSError if it cannot be opened, RingError if it is no ring."""
         self.path = path
+        self.label = label
+        """How losses and refusals name it."""
         # NONBLOCK: a FIFO planted under this name must not block the recorder.
         self._fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
         try:
@@ -58,7 +60,7 @@ class Ring:
 
     @property
     def name(self) -> str:
-        """How losses and refusals name it."""
+        """File name: unique among the open rings, but used again by later ones."""
         return self.path.name
 
     def skip(self) -> None:
@@ -93,6 +95,13 @@ class Ring:
         except (PermissionError, OverflowError):
             pass
         return False
+
+    def remove(self) -> None:
+        """Delete the file, unless a newer one took its name."""
+        with suppress(OSError):
+            on_disk, ours = self.path.lstat(), os.fstat(self._fd)
+            if (on_disk.st_dev, on_disk.st_ino) == (ours.st_dev, ours.st_ino):
+                self.path.unlink()
 
     def close(self) -> None:
         """Release the file; a second call does nothing."""
@@ -130,8 +139,9 @@ class _Seen:
 class RingSource:
     """EventSource over a folder of rings; finds rings that appear later.
 
-    What rings hold when the source is made is skipped: it predates the recording. Rings whose
-    writer has finished are removed once they are empty.
+    What rings hold when the source is made is skipped: it predates the recording. A ring that
+    its writer closed is removed once it is empty. One whose writer died is removed at the end
+    only: a process of another pid namespace looks dead, too.
     """
 
     def __init__(self, folder: Path, endpoints: tuple[Endpoint, ...] = ()) -> None:
@@ -141,6 +151,7 @@ class RingSource:
         self._endpoints = list(endpoints)
         self._rows = {(row.serial, row.index): row.row for row in endpoints}
         self._reported: dict[str, int] = {}
+        self._uses: dict[str, int] = {}
         self._first = _Seen()
         self._discover(self._first)
         for ring in list(self._rings.values()):
@@ -167,8 +178,10 @@ class RingSource:
         return tuple(self._endpoints)
 
     def close(self) -> None:
-        """Close every ring; the files stay."""
+        """Close every ring; the files of living writers stay."""
         for ring in self._rings.values():
+            if ring.is_abandoned():
+                ring.remove()
             ring.close()
         self._rings.clear()
 
@@ -187,7 +200,7 @@ class RingSource:
     def _open(self, path: Path, key: tuple[str, int], seen: _Seen) -> None:
         try:
             self._check_room()
-            ring = Ring(path)
+            ring = Ring(path, self._label(path.name))
         except FileNotFoundError:
             return
         except (RingError, OSError) as error:
@@ -208,6 +221,11 @@ class RingSource:
     def _check_room(self) -> None:
         if len(self._rings) >= MAX_RINGS:
             raise RingError(f"more than {MAX_RINGS} rings at a time")
+
+    def _label(self, name: str) -> str:
+        """The file name, numbered from its second use on: libaxl takes free names again."""
+        uses = self._uses[name] = self._uses.get(name, 0) + 1
+        return name if uses == 1 else f"{name}#{uses}"
 
     def _row_of(self, ring: Ring, seen: _Seen) -> int:
         """Row of the ring's endpoint; appends one for an endpoint that is new."""
@@ -232,28 +250,26 @@ class RingSource:
             self._ignored.add((ring.name, _inode(ring.path)))
             self._rings.pop(ring.name, None)
             ring.close()
-            self._note_refusal(ring.name, error, seen)
+            self._note_refusal(ring.label, error, seen)
 
     def _drain(self, ring: Ring, seen: _Seen) -> None:
-        # Asked before draining: what a dead writer left is then all there.
-        abandoned = ring.is_abandoned()
         events, state = ring.drain()
         if len(events):
             seen.events.append(events)
             fill = len(events) / ring.decoder.header.capacity
             seen.pressure = max(seen.pressure, fill)
         self._note_loss(ring, seen)
-        if (state.closed or abandoned) and state.head == ring.decoder.tail:
+        if state.closed and state.head == ring.decoder.tail:
             self._retire(ring)
 
     def _note_loss(self, ring: Ring, seen: _Seen) -> None:
         decoder = ring.decoder
-        if decoder.dropped_count == self._reported.get(ring.name, 0):
+        if decoder.dropped_count == self._reported.get(ring.label, 0):
             return
-        self._reported[ring.name] = decoder.dropped_count
+        self._reported[ring.label] = decoder.dropped_count
         seen.losses.append(
             Loss(
-                ring=ring.name,
+                ring=ring.label,
                 endpoint=decoder.row,
                 pid=decoder.header.pid,
                 dropped_count=decoder.dropped_count,
@@ -264,9 +280,8 @@ class RingSource:
     def _retire(self, ring: Ring) -> None:
         """Remove a ring that will never get another record."""
         del self._rings[ring.name]
+        ring.remove()
         ring.close()
-        with suppress(OSError):
-            ring.path.unlink()
 
     def _note_refusal(self, name: str, error: Exception, seen: _Seen) -> None:
         log.warning("ring=%s refused: %s", name, error)

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+"""One figure per capture: where the time goes, how it is distributed, when it happened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from diag.trace.commands import COL_COMPLETE, COL_SUBMIT, COL_WAKE, UNKNOWN, Commands
+from diag.trace.errors import UsageError
+from diag.trace.latency import STEPS, TO_COMPLETE, TO_WAKE, Group, group_by
+from diag.trace.report import Report
+from diag.trace.schema import code_name
+from diag.trace.table import size
+
+FORMATS: Final = (".png", ".svg", ".pdf")
+STEP_COLOURS: Final = ("#4e79a7", "#76b7b2", "#edc948", "#e15759", "#b07aa1", "#9c755f")
+TOTAL_COLOUR: Final = "#222222"
+LOST_COLOUR: Final = "#d62728"
+MAX_POINTS: Final = 20_000
+"""Points of the timeline; the slowest are always among them."""
+CURVE_POINTS: Final = 400
+MAX_OPCODES: Final = 8
+FLOOR_US: Final = 1e-3
+"""Latencies below 1 ns (zero, or below zero through clock error) are drawn here on log axes."""
+
+
+def plot(report: Report, output: Path) -> None:
+    """Draw the figure; UsageError for a suffix that is no picture or an unwritable path."""
+    if output.suffix not in FORMATS:
+        raise UsageError(
+            f"{output.suffix or 'no suffix'!r} is no picture format",
+            where=str(output),
+            advice=f"End the name in one of {', '.join(FORMATS)}.",
+        )
+    with mpl.rc_context({"font.size": 10, "axes.grid": True, "grid.alpha": 0.25}):
+        figure = Figure(figsize=(14, 9.5), layout="constrained")
+        grid = figure.add_gridspec(2, 2, height_ratios=(1, 1.05))
+        _breakdown(figure.add_subplot(grid[0, 0]), report)
+        _curves(figure.add_subplot(grid[0, 1]), report.commands)
+        _timeline(figure.add_subplot(grid[1, :]), report)
+        figure.suptitle(_title(report), fontsize=12)
+        try:
+            figure.savefig(output, dpi=130)
+        except OSError as error:
+            raise UsageError(f"cannot be written: {error.strerror}", where=str(output)) from None
+
+
+def _title(report: Report) -> str:
+    capture = report.capture
+    dropped = capture.losses.dropped_count
+    loss = f"{dropped:,} events lost in rings" if dropped else "no event lost in rings"
+    if not capture.end.complete:
+        loss += ", recording cut short"
+    missing = f", {report.unfinished_count:,} never completed" if report.unfinished_count else ""
+    return (
+        f"{capture.path.name}: {len(report.commands):,} commands{missing} on "
+        f"{len(np.unique(report.commands.endpoint))} endpoints "
+        f"({capture.event_count:,} events, {size(capture.file_bytes)}; {loss})"
+    )
+
+
+def _breakdown(axes: Any, report: Report) -> None:
+    """Mean time per stage, one bar per opcode."""
+    groups = sorted(group_by(report.commands, ("opcode",)), key=lambda g: -g.command_count)
+    groups = [group for group in groups if any(group.stats[step.name] for step in STEPS)]
+    groups = groups[:MAX_OPCODES][::-1]
+    labels = [f"{_opcode(group.key['opcode'])}\n{group.command_count:,} x" for group in groups]
+    left = np.zeros(len(groups))
+    for step, colour in zip(STEPS, STEP_COLOURS, strict=True):
+        means = np.array([_mean_us(group, step.name) for group in groups])
+        axes.barh(labels, means, left=left, color=colour, label=step.label, height=0.65)
+        left += means
+    for row, total in enumerate(left):
+        axes.annotate(
+            f" {_us(total)}", (total, row), va="center", fontsize=9, annotation_clip=False
+        )
+    axes.set_title("Where the time goes: mean per stage")
+    axes.set_xlabel("mean latency, µs")
+    axes.margins(x=0.14)
+    if groups:
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3, frameon=False)
+    else:
+        _nothing(axes)
+
+
+def _curves(axes: Any, commands: Commands) -> None:
+    """Share of commands that were at most so slow, per stage."""
+    drawn = False
+    spans = [*zip(STEPS, STEP_COLOURS, strict=True), (_whole(commands), TOTAL_COLOUR)]
+    for span, colour in spans:
+        durations, known = span.durations(commands)
+        if not known.any():
+            continue
+        drawn = True
+        times, shares = _curve(durations[known])
+        is_step = span in STEPS
+        axes.plot(
+            times, shares, color=colour, label=span.label, drawstyle="steps-post",
+            linewidth=1.8 if is_step else 2.4, linestyle="-" if is_step else "--",
+        )  # fmt: skip
+    axes.set_title("How it is distributed: cumulative share of commands")
+    axes.set_xlabel("latency, µs (log)")
+    axes.set_ylabel("commands at or below, %")
+    axes.set_ylim(0, 102)
+    for share in (50, 90, 99):
+        axes.axhline(share, color="#888888", linewidth=0.7, linestyle=":")
+        axes.annotate(
+            f"p{share}", (1.004, share), xycoords=("axes fraction", "data"), fontsize=8, va="center"
+        )
+    if drawn:
+        axes.set_xscale("log")
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=4, frameon=False)
+    else:
+        _nothing(axes)
+
+
+def _curve(durations: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """A few hundred points of the cumulative distribution, dense in the tail."""
+    ordered = np.sort(durations)
+    count = len(ordered)
+    tail = 1 - np.logspace(0, -5, CURVE_POINTS // 2)
+    shares = np.unique(np.concatenate((np.linspace(0, 1, CURVE_POINTS // 2), tail)))
+    ranks = np.unique(np.ceil(shares * count).astype(int).clip(1, count))
+    return np.maximum(ordered[ranks - 1] / 1e3, FLOOR_US), 100 * ranks / count
+
+
+def _timeline(axes: Any, report: Report) -> None:
+    """Every command's latency against its submission; those that never completed on top."""
+    commands, start = report.commands, report.capture.info.start_ns
+    total, known = _whole(commands).durations(commands)
+    rows = _thin_out(np.flatnonzero(known), total)
+    latency = np.maximum(total[rows] / 1e3, FLOOR_US)
+    submitted = (commands.stamps[rows, COL_SUBMIT] - start) / 1e9
+    for code, colour in _opcode_colours(commands):
+        chosen = commands.opcode[rows] == code
+        if chosen.any():
+            axes.scatter(
+                submitted[chosen], latency[chosen], s=9, alpha=0.6, color=colour,
+                linewidths=0, label=_opcode(code), rasterized=True,
+            )  # fmt: skip
+    _mark_unfinished(axes, report, float(latency.max()) if len(latency) else 1.0)
+    shown = f" ({len(rows):,} of {int(known.sum()):,} shown)" if len(rows) < known.sum() else ""
+    axes.set_title(f"When it happened: {_whole(commands).label} of each command{shown}")
+    axes.set_xlabel("submitted, s after the recording began")
+    axes.set_ylabel("latency, µs (log)")
+    axes.set_yscale("log")
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, markerscale=2)
+    else:
+        _nothing(axes)
+
+
+def _mark_unfinished(axes: Any, report: Report, highest_us: float) -> None:
+    commands, start = report.commands, report.capture.info.start_ns
+    submit = commands.stamps[:, COL_SUBMIT]
+    at = np.flatnonzero((submit != UNKNOWN) & (commands.stamps[:, COL_COMPLETE] == UNKNOWN))
+    if not len(at):
+        return
+    times = (submit[at[:MAX_POINTS]] - start) / 1e9
+    axes.scatter(
+        times, np.full(len(times), highest_us * 1.6), marker="x", s=60, color=LOST_COLOUR,
+        linewidths=2, label=f"never completed ({len(at):,})", zorder=3,
+    )  # fmt: skip
+
+
+def _whole(commands: Commands) -> Any:
+    """The span that stands for a whole command: to the waiter where most have one."""
+    wakes = np.count_nonzero(commands.stamps[:, COL_WAKE] != UNKNOWN)
+    completes = np.count_nonzero(commands.stamps[:, COL_COMPLETE] != UNKNOWN)
+    return TO_WAKE if wakes and wakes >= completes else TO_COMPLETE
+
+
+def _thin_out(rows: NDArray[np.intp], total: NDArray[np.int64]) -> NDArray[np.intp]:
+    """At most MAX_POINTS rows: the slowest tenth of the room, an even choice for the rest."""
+    if len(rows) <= MAX_POINTS:
+        return rows
+    slow_count = MAX_POINTS // 10
+    order = np.argpartition(total[rows], len(rows) - slow_count)
+    slow, rest = rows[order[-slow_count:]], np.sort(rows[order[:-slow_count]])
+    step = -(-len(rest) // (MAX_POINTS - slow_count))
+    return np.concatenate((rest[::step], slow))
+
+
+def _opcode_colours(commands: Commands) -> list[tuple[int, Any]]:
+    codes = np.unique(commands.opcode).tolist()
+    return [(code, f"C{number % 10}") for number, code in enumerate(codes)]
+
+
+def _mean_us(group: Group, name: str) -> float:
+    stats = group.stats[name]
+    # A stage that nobody saw has no length in the bar; below zero is clock error.
+    return 0.0 if stats is None else max(stats.mean_ns / 1e3, 0.0)
+
+
+def _opcode(code: int) -> str:
+    return "unknown" if code == UNKNOWN else code_name("opcode", code)
+
+
+def _us(value: float) -> str:
+    return f"{value:,.0f} µs" if value >= 100 else f"{value:.3g} µs"
+
+
+def _nothing(axes: Any) -> None:
+    axes.annotate(
+        "nothing to show: no complete command",
+        (0.5, 0.5), xycoords="axes fraction", ha="center", color="#666666",
+    )  # fmt: skip
