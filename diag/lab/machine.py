@@ -14,7 +14,7 @@ from diag.model.rack.placement import Placement
 MAX_SOCKET_PATH = 107
 """sun_path holds 108 bytes with the terminating NUL (unix(7))."""
 
-_QUIET = "panic=-1 mitigations=off random.trust_cpu=on tsc=reliable no_timer_check audit=0"
+_QUIET = "panic=-1 mitigations=off random.trust_cpu=on tsc=reliable no_timer_check audit=0 pci=hpiosize=0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +113,8 @@ def _base(options: MachineOptions) -> list[str]:
         # Shared memory: the endpoints' process maps it and does DMA in place.
         *("-object", f"memory-backend-memfd,id=ram,size={size},share=on"),
         *("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
+        # Hot-plug by the ports themselves (pciehp), as on real boards, not by ACPI.
+        *("-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off"),
     ]
     if options.iommu:
         arguments += ["-device", "intel-iommu,caching-mode=on,intremap=off,device-iotlb=off"]
