@@ -24,6 +24,7 @@ struct axl_health_queue {
 struct axl_health_watch {
 	uint64_t completed;
 	uint64_t since_ns; /* time of the last progress */
+	bool busy; /* had work at the last check */
 };
 
 struct axl_health {
