@@ -111,29 +111,26 @@ def read_block(block: str, index: int | None, read: ReadRegister) -> list[dict[s
 
 
 def _decoded(register: Register, indices: tuple[int, ...], read: ReadRegister) -> dict[str, Any]:
-    if all(field.access == "wo" for field in register.fields):
-        return {
-            "name": register.name,
-            "indices": list(indices),
-            "offset": register.at(*indices),
-            "value": None,
-            "fields": {},
-            "names": {},
-            "reason": "write-only",
-        }
-    value = read(register, indices)
-    fields = register.decode(value)
-    return {
+    row: dict[str, Any] = {
         "name": register.name,
         "indices": list(indices),
         "offset": register.at(*indices),
-        "value": value,
-        "fields": fields,
-        "names": {
-            n: _enum_name(register, n, v) for n, v in fields.items() if (register.name, n) in _ENUMS
-        },
-        "reason": None,
+        "width_bits": register.width,
+        "value": None,
+        "fields": {},
+        "names": {},
+        "reason": "write-only",
     }
+    if all(field.access == "wo" for field in register.fields):
+        return row
+    value = read(register, indices)
+    fields = register.decode(value)
+    names = {n: _enum_name(register, n, v) for n, v in fields.items() if _has_names(register, n)}
+    return {**row, "value": value, "fields": fields, "names": names, "reason": None}
+
+
+def _has_names(register: Register, field: str) -> bool:
+    return (register.name, field) in _ENUMS
 
 
 def _enum_name(register: Register, field: str, value: int) -> str | None:

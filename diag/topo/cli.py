@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+"""accel-info: the PCI tree of a rack, its links, identities and addresses."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from diag.topo.document import to_document
+from diag.topo.findings import find
+from diag.topo.model import Endpoint, Port, Rack
+from diag.topo.protocol import Source, SourceError
+from diag.topo.render import plain, render_endpoint, render_port, render_table, render_tree
+from diag.topo.sources import open_source
+
+FAILED: Final = 1
+USAGE: Final = 2
+BLOCKS: Final = ("IDENT", "CTRL", "ADDR", "TELEMETRY", "ERROR")
+_COLOURS: Final = {"error": "red", "warning": "yellow", "note": "blue"}
+
+_EPILOG = """
+Examples:
+
+  accel-info                                    the tree, and what is wrong
+
+  accel-info 1                                  endpoint 1 with its registers
+
+  accel-info card:00a0c00000000001/0            the same by what never changes
+
+  accel-info 0000:02:00.0                       a port, or an endpoint, by address
+
+  accel-info --json | jq .endpoints[].address
+
+  accel-info --save before.json; accel-info --source file:before.json
+"""
+
+app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        try:
+            number = version("accelstack")
+        except PackageNotFoundError:
+            number = "(not installed)"
+        typer.echo(f"accel-info {number}")
+        raise typer.Exit
+
+
+@app.command(help=__doc__, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+def info(  # noqa: PLR0913, PLR0917 - one per option
+    subject: Annotated[
+        str | None,
+        typer.Argument(metavar="[OBJECT]", help="Endpoint number, bus address, or identity."),
+    ] = None,
+    source: Annotated[
+        str, typer.Option("--source", help="auto, rack, rack:NAME, rack:DIR or file:PATH.")
+    ] = "auto",
+    table: Annotated[bool, typer.Option("--table", help="One line per endpoint.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The whole tree as JSON.")] = False,
+    save: Annotated[Path | None, typer.Option("--save", help="Save a snapshot.")] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Exit status 1 if there is an error or a warning.")
+    ] = False,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Show a rack."""
+    try:
+        opened = open_source(source)
+        rack = opened.read()
+        if save is not None:
+            _save(rack, save)
+        _show(opened, rack, subject, table=table, as_json=as_json)
+    except SourceError as error:
+        typer.echo(f"accel-info: {error}", err=True)
+        raise typer.Exit(FAILED) from None
+    if check and any(finding.severity != "note" for finding in find(rack)):
+        raise typer.Exit(FAILED)
+
+
+def _show(source: Source, rack: Rack, subject: str | None, *, table: bool, as_json: bool) -> None:
+    if subject is not None:
+        _show_one(source, rack, _find(rack, subject), as_json=as_json)
+    elif as_json:
+        _print_json(to_document(rack))
+    else:
+        lines = render_table(rack) if table else render_tree(rack, _paint())
+        for line in lines:
+            typer.echo(line)
+
+
+def _show_one(source: Source, rack: Rack, found: Endpoint | Port, *, as_json: bool) -> None:
+    if as_json:
+        document = to_document(rack)
+        members = document["endpoints" if isinstance(found, Endpoint) else "ports"]
+        _print_json(next(item for item in members if item["bdf"] == found.bdf))
+        return
+    if isinstance(found, Endpoint):
+        lines = render_endpoint(rack, found, _registers(source, found))
+    else:
+        lines = render_port(rack, found)
+    for line in lines:
+        typer.echo(line)
+
+
+def _registers(source: Source, endpoint: Endpoint) -> dict[str, list[dict[str, Any]] | str]:
+    blocks: dict[str, list[dict[str, Any]] | str] = {}
+    for name in BLOCKS:
+        try:
+            blocks[name] = source.registers(endpoint.n, name)
+        except SourceError as error:
+            # What keeps one block from us keeps them all from us.
+            return {**blocks, "registers": str(error)}
+    return blocks
+
+
+def _find(rack: Rack, subject: str) -> Endpoint | Port:
+    wanted = subject.lower()
+    for endpoint in rack.endpoints:
+        if wanted in {str(endpoint.n), f"ep{endpoint.n}", endpoint.identity}:
+            return endpoint
+    long = wanted if wanted.count(":") == 2 else f"0000:{wanted}"
+    members: list[Endpoint | Port] = [*rack.endpoints, *rack.ports]
+    for member in members:
+        if member.bdf == long:
+            return member
+    typer.echo(
+        f"accel-info: {subject[:60]!r}: no such endpoint or port; give a number"
+        f" (0..{len(rack.endpoints) - 1}), a bus address or card:SERIAL/INDEX",
+        err=True,
+    )
+    raise typer.Exit(USAGE)
+
+
+def _save(rack: Rack, path: Path) -> None:
+    text = json.dumps(to_document(rack), indent=2, ensure_ascii=False) + "\n"
+    try:
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        raise SourceError(f"{path}: {error.strerror}") from None
+    typer.echo(f"accel-info: saved to {path}", err=True)
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def _paint() -> Any:
+    if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
+        return plain
+    return lambda text, severity: typer.style(text, fg=_COLOURS[severity])
+
+
+def main() -> None:
+    """Console script."""
+    app(prog_name="accel-info")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+"""A rack as a JSON document and back. docs/reference/topology.schema.json is its schema.
+
+Addresses and serials are strings in hexadecimal, because 64-bit numbers do not survive
+every JSON reader; everything else is a plain number with its unit in the name.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any, Final
+
+from diag.topo.findings import find
+from diag.topo.model import Address, Aer, Bar, Endpoint, Link, Port, Rack
+
+FORMAT: Final = "axl-topology"
+VERSION: Final = 1
+
+
+class DocumentError(ValueError):
+    """The text is no topology document; the message says where and why."""
+
+
+def to_document(rack: Rack) -> dict[str, Any]:
+    """The document, findings included."""
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "name": rack.name,
+        "source": rack.source,
+        "generation": rack.generation,
+        "live": rack.live,
+        "live_reason": rack.live_reason,
+        "ports": [_port(port) for port in rack.ports],
+        "endpoints": [_endpoint(endpoint) for endpoint in rack.endpoints],
+        "findings": [dataclasses.asdict(finding) for finding in find(rack)],
+    }
+
+
+def from_document(text: str, source: str) -> Rack:
+    """A rack from a document's text; `source` replaces what the document says it is from.
+
+    Raises:
+        DocumentError: no JSON, or it does not fit the schema.
+    """
+    # Both are slow to import and only snapshots need them.
+    import jsonschema  # noqa: PLC0415
+
+    from diag.topo.schema import SCHEMA  # noqa: PLC0415
+
+    try:
+        document = json.loads(text)
+        jsonschema.Draft202012Validator(SCHEMA).validate(document)
+    except (ValueError, RecursionError) as error:
+        raise DocumentError(f"no valid JSON: {str(error)[:120]}") from None
+    except jsonschema.ValidationError as error:
+        raise DocumentError(f"{error.json_path}: {error.message[:200]}") from None
+    rack = Rack(
+        name=document["name"],
+        source=source,
+        generation=document["generation"],
+        live=document["live"],
+        live_reason=document["live_reason"],
+        ports=tuple(_read_port(item) for item in document["ports"]),
+        endpoints=tuple(_read_endpoint(item) for item in document["endpoints"]),
+    )
+    _check_tree(rack)
+    return rack
+
+
+def _port(port: Port) -> dict[str, Any]:
+    return {
+        **dataclasses.asdict(port),
+        "window_base": _hex(port.window_base),
+        "window_limit": _hex(port.window_limit),
+    }
+
+
+def _endpoint(endpoint: Endpoint) -> dict[str, Any]:
+    # asdict would deep-copy the mapping of reasons, which may be a read-only proxy.
+    plain = dataclasses.asdict(dataclasses.replace(endpoint, unavailable={}))
+    bars = [{**dataclasses.asdict(bar), "address": _hex(bar.address)} for bar in endpoint.bars]
+    return {
+        **plain,
+        "path": list(endpoint.path),
+        "identity": endpoint.identity,
+        "serial": f"0x{endpoint.serial:016x}",
+        "bars": bars,
+        "unavailable": dict(endpoint.unavailable),
+    }
+
+
+def _read_port(item: dict[str, Any]) -> Port:
+    return Port(
+        **{
+            **item,
+            "link": Link(**item["link"]),
+            "aer": Aer(**item["aer"]),
+            "window_base": _unhex(item["window_base"]),
+            "window_limit": _unhex(item["window_limit"]),
+        }
+    )
+
+
+def _read_endpoint(item: dict[str, Any]) -> Endpoint:
+    given = {key: value for key, value in item.items() if key != "identity"}
+    address = item["address"]
+    return Endpoint(
+        **{
+            **given,
+            "path": tuple(item["path"]),
+            "serial": int(item["serial"], 16),
+            "link": Link(**item["link"]),
+            "aer": Aer(**item["aer"]),
+            "bars": tuple(Bar(**{**b, "address": int(b["address"], 16)}) for b in item["bars"]),
+            "address": None if address is None else Address(**address),
+        }
+    )
+
+
+def _check_tree(rack: Rack) -> None:
+    known: set[str] = set()
+    for port in rack.ports:
+        if port.bdf in known or (port.parent is not None and port.parent not in known):
+            raise DocumentError(f"port {port.bdf}: listed twice, or its parent is not above it")
+        known.add(port.bdf)
+    for endpoint in rack.endpoints:
+        if endpoint.parent not in known:
+            raise DocumentError(f"endpoint {endpoint.n}: there is no port {endpoint.parent}")
+
+
+def _hex(value: int | None) -> str | None:
+    return None if value is None else f"{value:#x}"
+
+
+def _unhex(text: str | None) -> int | None:
+    return None if text is None else int(text, 16)

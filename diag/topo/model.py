@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+"""One frozen picture of a PCI tree, whatever it was read from.
+
+Everything that a source cannot know is None; `unavailable` then says why, by member name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+PortKind = Literal["root", "upstream", "downstream"]
+AddressState = Literal["stale", "committed", "rejected"]
+Health = Literal["online", "wedged", "gone", "stale", "unknown"]
+"""stale: it did not answer in time; unknown: nobody was there to ask."""
+
+PORT_KINDS: Final[tuple[PortKind, ...]] = ("root", "upstream", "downstream")
+ADDRESS_STATES: Final[tuple[AddressState, ...]] = ("stale", "committed", "rejected")
+HEALTHS: Final[tuple[Health, ...]] = ("online", "wedged", "gone", "stale", "unknown")
+
+GIGATRANSFERS: Final = {1: "2.5", 2: "5", 3: "8", 4: "16", 5: "32", 6: "64"}
+"""GT/s by Link Speed field (PCIe 6.0 s7.5.3.18)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link: speed as the number of the Link Speed field, width in lanes; now and at best."""
+
+    speed: int | None
+    width: int | None
+    max_speed: int | None
+    max_width: int | None
+
+    @property
+    def below_capability(self) -> bool | None:
+        """Whether it trained below what it can do; None when that is not known."""
+        pairs = ((self.speed, self.max_speed), (self.width, self.max_width))
+        known = [now < best for now, best in pairs if now is not None and best is not None]
+        return any(known) if known else None
+
+
+@dataclass(frozen=True, slots=True)
+class Aer:
+    """Error counters of one end of a link (sysfs aer_dev_*)."""
+
+    correctable_count: int | None = None
+    nonfatal_count: int | None = None
+    fatal_count: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One base address register: bus address, and bytes where they are known."""
+
+    number: int
+    address: int
+    size_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """The device address that the driver set up (see docs/reference/registers.md, ADDR)."""
+
+    state: AddressState
+    reason: str | None
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A root port or a switch port. `link` leads down, for an upstream port up."""
+
+    bdf: str
+    kind: PortKind
+    parent: str | None
+    slot: int | None
+    secondary: int
+    subordinate: int
+    link: Link
+    window_base: int | None
+    window_limit: int | None
+    aer: Aer = Aer()
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One endpoint. `path` names the ports above it, root port first."""
+
+    n: int
+    bdf: str
+    parent: str
+    path: tuple[str, ...]
+    slot: int | None
+    card: int
+    serial: int
+    index: int
+    count: int
+    link: Link
+    bars: tuple[Bar, ...]
+    irq: str | None
+    memory_bytes: int | None
+    health: Health = "unknown"
+    health_reason: str | None = None
+    generation: int | None = None
+    address: Address | None = None
+    client_pid: int | None = None
+    aer: Aer = Aer()
+    unavailable: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def identity(self) -> str:
+        """What stays the same wherever the card is plugged: card:SERIAL/INDEX."""
+        return f"card:{self.serial:016x}/{self.index}"
+
+
+@dataclass(frozen=True, slots=True)
+class Rack:
+    """All that hangs off one host. Ports and endpoints are depth first, parents first.
+
+    `live` tells whether the endpoints themselves were asked; `live_reason` why not.
+    """
+
+    name: str
+    source: str
+    generation: int | None
+    live: bool
+    live_reason: str | None
+    ports: tuple[Port, ...]
+    endpoints: tuple[Endpoint, ...]
+
+    def port(self, bdf: str) -> Port | None:
+        """The port at a bus address."""
+        return next((port for port in self.ports if port.bdf == bdf), None)
+
+    def ports_below(self, bdf: str | None) -> Iterator[Port]:
+        """The ports whose parent it is; None gives the root ports."""
+        return (port for port in self.ports if port.parent == bdf)
+
+    def endpoints_below(self, bdf: str) -> Iterator[Endpoint]:
+        """The endpoints whose parent it is."""
+        return (endpoint for endpoint in self.endpoints if endpoint.parent == bdf)
+
+    def cards(self) -> dict[int, tuple[Endpoint, ...]]:
+        """The endpoints by card serial."""
+        serials = dict.fromkeys(endpoint.serial for endpoint in self.endpoints)
+        return {s: tuple(e for e in self.endpoints if e.serial == s) for s in serials}

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+"""A saved snapshot (accel-info --save FILE, or --json)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+from diag.topo.document import DocumentError, from_document
+from diag.topo.model import Rack
+from diag.topo.protocol import SourceError
+
+MAX_BYTES: Final = 16 << 20
+
+
+class FileSource:
+    """Reads a JSON document; it may come from a stranger.
+
+    Args:
+        path: of the document.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.name = f"file:{path}"
+        self._path = Path(path)
+
+    def read(self) -> Rack:
+        """The tree as it was saved."""
+        try:
+            with self._path.open("rb") as file:
+                data = file.read(MAX_BYTES + 1)
+            if len(data) > MAX_BYTES:
+                raise SourceError(f"{self._path}: larger than {MAX_BYTES >> 20} MiB")
+            return from_document(data.decode("utf-8"), self.name)
+        except OSError as error:
+            raise SourceError(f"{self._path}: {error.strerror}") from None
+        except UnicodeError:
+            raise SourceError(f"{self._path}: is no text") from None
+        except DocumentError as error:
+            raise SourceError(f"{self._path}: no topology document: {error}") from None
+
+    def registers(self, n: int, block: str) -> list[dict[str, Any]]:
+        """A snapshot has none."""
+        raise SourceError(f"endpoint {n}: a snapshot holds no registers ({block})")

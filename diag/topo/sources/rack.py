@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+"""A running embedded rack: its topology file, and its control socket where that answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final, Self
+
+from diag.model.rack.client import RackClient, RackUnreachableError
+from diag.model.rack.control import RpcError
+from diag.model.rack.placement import PlacedEndpoint, PlacedPort, Placement
+from diag.model.rack.runtime_dir import (
+    RackDir,
+    RuntimeDirError,
+    is_locked,
+    list_racks,
+    rack_dir,
+)
+from diag.model.rack.spec import LinkSpec
+from diag.model.rack.topology_file import MAX_BYTES, TopologyFileError, parse_topology
+from diag.topo.model import HEALTHS, Address, Bar, Endpoint, Health, Link, Port, Rack
+from diag.topo.protocol import SourceError
+from pyaccel.spec.formats import BAR0_BYTES, BAR4_BYTES
+
+TIMEOUT_S: Final = 4.0
+_NO_AER: Final = "the embedded rack does not count errors per port"
+_ASKED: Final = ("health", "generation", "address", "client_pid")
+"""Members that only the control socket knows."""
+
+
+class RackSource:
+    """Reads a rack's folder. Works without the control socket too, and then says so.
+
+    Args:
+        directory: the rack's folder.
+    """
+
+    def __init__(self, directory: RackDir) -> None:
+        self.name = f"rack:{directory.path}"
+        self._directory = directory
+
+    @classmethod
+    def choose(cls, name_or_dir: str = "") -> Self:
+        """The rack of that name or folder; the only running one when nothing is named."""
+        try:
+            if "/" in name_or_dir:
+                return cls(RackDir(Path(name_or_dir).absolute()))
+            if name_or_dir:
+                return cls(rack_dir(name_or_dir))
+            running = [directory for directory in list_racks() if is_locked(directory)]
+        except RuntimeDirError as error:
+            raise SourceError(str(error)) from None
+        if not running:
+            raise SourceError("no rack is running; start one: accel-rack up")
+        if len(running) > 1:
+            names = ", ".join(directory.name for directory in running)
+            raise SourceError(f"several racks are running ({names}); use --source rack:NAME")
+        return cls(running[0])
+
+    def read(self) -> Rack:
+        """The tree as it is now."""
+        placement = self._placement()
+        rows, reason = self._status()
+        return Rack(
+            name=placement.name,
+            source=self.name,
+            generation=placement.generation,
+            live=reason is None,
+            live_reason=reason,
+            ports=tuple(_port(port) for port in placement.ports),
+            endpoints=tuple(
+                _endpoint(placed, rows.get(placed.n, {}), reason) for placed in placement.endpoints
+            ),
+        )
+
+    def registers(self, n: int, block: str) -> list[dict[str, Any]]:
+        """A register block from the worker that serves the endpoint."""
+        try:
+            with RackClient(self._directory, TIMEOUT_S) as client:
+                rows: list[dict[str, Any]] = client.call("registers.get", endpoint=n, block=block)[
+                    "registers"
+                ]
+                return rows
+        except (RackUnreachableError, RpcError) as error:
+            raise SourceError(f"endpoint {n}: {error}") from None
+
+    def _placement(self) -> Placement:
+        path = self._directory.topology
+        try:
+            with path.open("rb") as file:
+                return parse_topology(file.read(MAX_BYTES + 1).decode("ascii"))
+        except OSError as error:
+            raise SourceError(f"{path}: {error.strerror}; see: accel-rack status") from None
+        except (UnicodeError, TopologyFileError) as error:
+            raise SourceError(f"{path}: {error}") from None
+
+    def _status(self) -> tuple[dict[int, dict[str, Any]], str | None]:
+        try:
+            with RackClient(self._directory, TIMEOUT_S) as client:
+                rows = client.call("topology.get")["endpoints"]
+                return {row["n"]: row for row in rows}, None
+        except (RackUnreachableError, RpcError) as error:
+            return {}, str(error)
+
+
+def _port(placed: PlacedPort) -> Port:
+    return Port(
+        bdf=placed.bdf,
+        kind=placed.kind,
+        parent=placed.parent,
+        slot=placed.slot,
+        secondary=placed.secondary,
+        subordinate=placed.subordinate,
+        link=_link(placed.link),
+        window_base=placed.window_base,
+        window_limit=placed.window_limit,
+    )
+
+
+def _endpoint(placed: PlacedEndpoint, row: dict[str, Any], reason: str | None) -> Endpoint:
+    why = reason or row.get("reason") or "the rack said nothing of it"
+    asked = {name: why for name in _ASKED if row.get(name) is None and name != "health"}
+    if "generation" in row:
+        asked.pop("client_pid", None)
+    bars = (
+        Bar(0, placed.bar0, BAR0_BYTES),
+        Bar(2, placed.bar2, placed.bar2_bytes),
+        Bar(4, placed.bar4, BAR4_BYTES),
+    )
+    return Endpoint(
+        n=placed.n,
+        bdf=placed.bdf,
+        parent=placed.parent,
+        path=placed.path,
+        slot=placed.slot,
+        card=placed.card,
+        serial=placed.serial,
+        index=placed.index,
+        count=placed.count,
+        link=_link(placed.link),
+        bars=bars,
+        irq=placed.irq,
+        memory_bytes=placed.bar2_bytes,
+        health=_health(row),
+        health_reason=row.get("reason") if row else reason,
+        generation=row.get("generation"),
+        address=Address(**row["address"]) if row.get("address") else None,
+        client_pid=row.get("client_pid"),
+        unavailable={**asked, "aer": _NO_AER},
+    )
+
+
+def _health(row: dict[str, Any]) -> Health:
+    return next((health for health in HEALTHS if health == row.get("state")), "unknown")
+
+
+def _link(spec: LinkSpec) -> Link:
+    return Link(spec.speed, spec.width, spec.max_speed, spec.max_width)
