@@ -68,14 +68,14 @@ def test_lspci_reads_msix(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("vectors", [1, 2, 4, 8, 16, 32])
 def test_lspci_reads_msi(tmp_path: Path, vectors: int) -> None:
-    """The tool lspci sees maskable 64-bit MSI with the configured number of vectors, and no MSI-X."""
+    """The tool lspci sees maskable 64-bit MSI with the configured vectors, and no MSI-X."""
     text = lspci(powered_on(msi_vectors=vectors), tmp_path)
     assert f"MSI: Enable- Count=1/{vectors} Maskable+ 64bit+" in text
     assert "MSI-X" not in text
 
 
 def test_lspci_reads_express_capability(tmp_path: Path) -> None:
-    """The tool lspci sees an endpoint with FLR, the configured link and completion timeout ranges."""
+    """The tool lspci sees an endpoint with FLR, the link and completion timeout ranges."""
     text = lspci(powered_on(link_speed=3, link_width=8), tmp_path)
     for line in (
         "Express (v2) Endpoint, MSI 00",
@@ -94,7 +94,7 @@ def test_lspci_reads_express_capability(tmp_path: Path) -> None:
 
 
 def test_lspci_reads_errors_and_serial(tmp_path: Path) -> None:
-    """The tool lspci sees the AER defaults of the specification, a recorded error and the serial number."""
+    """The tool lspci sees the AER defaults, a recorded error and the serial number."""
     config = powered_on()
     config.record_uncorrectable(14, (0x11111111, 0x22222222, 0x33333333, 0x44444444))
     config.record_correctable(6)

@@ -88,11 +88,6 @@ class Connection:
         credentials = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
         return int.from_bytes(credentials[:4], "little") or None
 
-    def peer_pid(self) -> int | None:
-        """Process at the other end; None when it cannot be seen from here."""
-        credentials = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-        return int.from_bytes(credentials[:4], "little") or None
-
     def _readable(self) -> None:
         for _ in range(MESSAGES_PER_TURN):
             if not self.is_open or self._unsent or not self._receive():
@@ -225,7 +220,7 @@ class VfioUserServer:
     @property
     def client_pid(self) -> int | None:
         """Process that connected (as seen from this pid namespace), None without a client."""
-        return self._connection.peer_pid() if self.has_client and self._connection else None
+        return self._client.connection.peer_pid() if self._client is not None else None
 
     def disconnect(self) -> None:
         """Drop the client, if any."""
