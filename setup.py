@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+"""Build glue: libaxl through meson, then the two extension modules of pyaccel.
+
+`pip install -e .` on a clean checkout compiles libaxl into build/c, copies it to
+pyaccel/_lib and links pyaccel._axl against that copy (rpath $ORIGIN/_lib). Everything
+is incremental: meson rebuilds what changed, and a new libaxl is copied only if it differs.
+"""
+
+from __future__ import annotations
+
+import filecmp
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+ROOT = Path(__file__).resolve().parent
+BUILD = ROOT / "build" / "c"
+LIBRARY_DIR = ROOT / "pyaccel" / "_lib"
+
+
+def meson(*arguments: str) -> None:
+    """Run meson of this environment, or the one on PATH."""
+    scripts = Path(sys.executable).parent
+    found = shutil.which("meson", path=f"{scripts}{os.pathsep}{os.environ.get('PATH', '')}")
+    if found is None:
+        sys.exit("meson is missing: pip install meson ninja")
+    environment = os.environ | {"PATH": f"{scripts}{os.pathsep}{os.environ.get('PATH', '')}"}
+    subprocess.run([found, *arguments], check=True, cwd=ROOT, env=environment)
+
+
+def compile_library() -> Path:
+    """Compile libaxl; the shared object, which is named as its soname."""
+    if not (BUILD / "build.ninja").exists():
+        meson("setup", str(BUILD), "--buildtype=release")
+    meson("compile", "-C", str(BUILD), "axl:shared_library")
+    links = sorted(BUILD.glob("**/libaxl.so"))
+    if len(links) != 1:
+        sys.exit(f"expected one libaxl.so under {BUILD}, found {len(links)}: delete the folder")
+    # meson links libaxl.so -> soname (libaxl.so.0) -> libaxl.so.0.1.0
+    return links[0].with_name(links[0].readlink().name) if links[0].is_symlink() else links[0]
+
+
+def install_library(built: Path) -> Path:
+    """Copy libaxl beside the extension unless it is there already."""
+    target = LIBRARY_DIR / built.name
+    LIBRARY_DIR.mkdir(exist_ok=True)
+    if not target.exists() or not filecmp.cmp(built, target, shallow=False):
+        temporary = target.with_suffix(".new")
+        shutil.copy2(built, temporary)
+        temporary.replace(target)  # a process that runs the old one keeps it
+    return target
+
+
+class BuildExtensions(build_ext):
+    """build_ext with libaxl compiled first."""
+
+    def run(self) -> None:
+        """Compile and place libaxl, then build the extensions against it."""
+        library = install_library(compile_library())
+        for extension in self.extensions:
+            if extension.name == "pyaccel._axl":
+                extension.extra_link_args = [str(library), "-Wl,-rpath,$ORIGIN/_lib"]
+                extension.depends = [str(library), str(ROOT / "userlib" / "include" / "axl.h")]
+        super().run()
+        if not self.inplace:  # a wheel carries libaxl inside the package
+            packaged = Path(self.build_lib) / "pyaccel" / "_lib"
+            packaged.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(library, packaged / library.name)
+
+
+setup(
+    cffi_modules=["pyaccel/_build_axl.py:builder"],
+    ext_modules=[
+        Extension(
+            "pyaccel._export",
+            ["pyaccel/_export.c"],
+            py_limited_api=True,
+            extra_compile_args=["-std=c11", "-Wall", "-Wextra"],
+        )
+    ],
+    cmdclass={"build_ext": BuildExtensions},
+)
