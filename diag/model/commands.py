@@ -178,7 +178,7 @@ class FenceHold:
             result, status_flags = self._queue.failure(self._header, error)
         self._queue.hold = None
         start = self._start_ns
-        self._queue.post(self._header, start, start, now_ns, result, status_flags)
+        self._queue.post((self._header, start, start, now_ns, result, status_flags))
         return True
 
     def due_ns(self) -> int | None:

@@ -53,6 +53,16 @@ class Dma:
         self._gate = gate
         self.bus: HostBus | None = None
         self.watch: Watch | None = None
+        self.memory_bytes = memory.size
+        self.peers_used = False
+        self._fabric_state = b""
+
+    def peers_moved(self) -> bool:
+        """Whether a peer's BAR2 came, went or moved since peer memory was last resolved."""
+        if not self.peers_used or self._fabric.state() == self._fabric_state:
+            return False
+        self.peers_used = False
+        return True
 
     def host(self, address: int, length: int, *, write: bool) -> memoryview:
         """Bytes of host memory; CommandError if the host does not offer them all."""
@@ -86,6 +96,8 @@ class Dma:
 
     def _peer(self, address: int, length: int) -> Segment:
         self._gate.check_peer(address, length)
+        self._fabric_state = self._fabric.state()
+        self.peers_used = True
         try:
             row, offset = self._fabric.locate(address, length)
             if row == self._row:

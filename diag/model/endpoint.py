@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 import mmap
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -142,6 +143,8 @@ class Endpoint:
         self._attached: HostBus | None = None
         self.link_up = True
         self.internal_errors = 0
+        self.after_reset: Callable[[ResetKind], None] | None = None
+        """Called at the end of every reset, for a rack whose firmware restores the BARs."""
         self._identify()
         connect(self)
 
@@ -204,6 +207,8 @@ class Endpoint:
         self.address.make_stale()
         self._publish()
         self.update_running()
+        if self.after_reset is not None:
+            self.after_reset(kind)
 
     # -- for the rack --------------------------------------------------------------------
 
@@ -218,8 +223,11 @@ class Endpoint:
         self.memory.scrub()
 
     def set_link(self, *, up: bool) -> None:
-        """Surprise link-down, or the link trained again."""
+        """Surprise link-down, or the link trained again, which resets the function."""
+        came_up = up and not self.link_up
         self.link_up = up
+        if came_up:
+            self.reset(ResetKind.SECONDARY_BUS)
         self._publish()
         self.update_running()
 

@@ -17,7 +17,8 @@ from diag.model.dma import Dma, Segment
 from diag.model.errors import ErrorBlock
 from diag.model.loop import Loop, Timer
 from diag.model.page_table import Context
-from diag.model.queue import Header, Queue
+from diag.model.queue import Completed, Header, Queue
+from diag.model.tensor import TensorCommands
 from diag.model.traffic import Traffic
 from pyaccel.spec.formats import MAX_CONTEXTS, MAX_QUEUES, CommandFlag, Opcode
 from pyaccel.spec.regs import QueueState
@@ -38,19 +39,10 @@ class Hooks(Protocol):
     """What faults and the tap do to commands; the engine has none while all are off."""
 
     def fetched(self, queue: Queue, header: Header, at: int) -> bool:
-        """A command was fetched; True if the queue hangs with it."""
+        """A command was fetched; True if the queue hangs before it."""
 
-    def finished(
-        self,
-        queue: Queue,
-        header: Header,
-        fetched_ns: int,
-        started_ns: int,
-        finished_ns: int,
-        result: int,
-        status_flags: int,
-    ) -> Header | None:
-        """A command ended: the header to complete it with, None if no completion is due."""
+    def finished(self, queue: Queue, completed: Completed) -> Completed | None:
+        """A command ended: what to complete it with, None if no completion is due now."""
 
     def copied(self, queue: Queue, header: Header, target: list[Segment]) -> None:
         """A COPY wrote its target."""
@@ -99,6 +91,7 @@ class Engine:
         self.traffic = Traffic()
         self.progress = 0
         self.internal_errors = 0
+        self.memory_bytes = dma.memory_bytes
         self.running = False
         self.on_busy: Callable[[int, int], None] = _ignore
         self._ready: list[Queue] = []
@@ -142,6 +135,7 @@ class Engine:
         """Forget every view of host memory before returning."""
         for context in self.contexts:
             context.invalidate()
+        self.dma.peers_used = False
         for queue in self.queues:
             queue.drop_views()
 
@@ -167,6 +161,10 @@ class Engine:
         now_ns = self.clock.now_ns
         begin = now_ns()
         end = begin + SLICE_NS
+        if self.dma.peers_moved():
+            # Cached translations of peer pages may lead to memory that is gone.
+            for context in self.contexts:
+                context.invalidate()
         pending = self._ready
         while pending:
             pending = [queue for queue in pending if queue.run()]
@@ -221,6 +219,8 @@ def _handlers(engine: Engine) -> list[Handler]:
     handlers[Opcode.FENCE_WAIT] = commands.fence_wait
     handlers[Opcode.FENCE_SIGNAL] = commands.fence_signal
     handlers[Opcode.TIMESTAMP] = commands.timestamp
+    for opcode, handler in TensorCommands(engine).handlers().items():
+        handlers[opcode] = handler
     return handlers
 
 

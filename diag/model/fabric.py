@@ -52,9 +52,13 @@ class Fabric:
         _BASE_SIZE.pack_into(self._map, at, base or 0, size)
         _ENABLED.pack_into(self._map, at + 16, int(enabled and base is not None))
 
+    def state(self) -> bytes:
+        """The whole table; differs from an earlier copy if any BAR2 came, went or moved."""
+        return self._map[:]
+
     def locate(self, address: int, length: int) -> tuple[int, int]:
         """(row, offset in its device memory) of a bus address; BusError if nothing decodes it."""
-        if self._map[:] != self._snapshot:
+        if self.state() != self._snapshot:
             self._reload()
         for base, end, row in self._windows:
             if base <= address < end:

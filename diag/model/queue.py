@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 _M32: Final = 0xFFFFFFFF
+_INTERRUPT: Final = int(CommandFlag.INTERRUPT)
+_PHASE: Final = int(CompletionFlag.PHASE) << 56
 _PAGE_MASK: Final = 0xFFF
 _DOORBELL_WORDS: Final = 1024
 """32-bit words between the doorbells of two queues."""
@@ -40,6 +42,12 @@ BATCH: Final = 64
 
 Header = tuple[int, int, int, int, int, int, int, int]
 """cmd_header: opcode, flags, slots, op, context, dtype, reserved, sequence."""
+
+
+Completed = tuple[Header, int, int, int, int, int]
+"""A command that ended: header, CLOCK_MONOTONIC in ns when fetched, started and finished, the
+completion's result, and its status | flags << 24 (without PHASE). A plain tuple because one
+is made for every command."""
 
 BLOCKED: Final = -1
 """What a handler returns when its command holds the queue (it has set `Queue.hold`)."""
@@ -143,9 +151,8 @@ class Queue:
 
     def run(self) -> bool:
         """Execute up to BATCH commands; True if there may be more to do at once."""
-        if self.hold is not None and not self.hold.release(self._engine.clock.now_ns()):
+        if self.hold is not None and not self._release():
             return False
-        self.hold = None
         if self.state != QueueState.READY:
             return False
         if self.ring is None and not self._map():
@@ -155,6 +162,16 @@ class Queue:
         if self._unraised:
             self._settle_interrupts()
         return more
+
+    def _release(self) -> bool:
+        """Ask the hold; what it posts may hold the queue again, for another reason."""
+        hold = self.hold
+        assert hold is not None
+        if not hold.release(self._engine.clock.now_ns()):
+            return False
+        if self.hold is hold:
+            self.hold = None
+        return self.hold is None
 
     def _run_batch(self) -> bool:
         """The hot loop."""
@@ -180,9 +197,9 @@ class Queue:
             if slots != 1 and (slots > available or not 0 < slots <= MAX_COMMAND_SLOTS):
                 self._refuse_slots(header, fetched)
                 return False
-            self.head = head = (head + slots) & _M32
             if engine.hooks is not None and engine.hooks.fetched(self, header, at):
                 return False
+            self.head = head = (head + slots) & _M32
             started = now_ns()
             try:
                 if header[6] or header[1] & refused[header[0]]:
@@ -193,58 +210,44 @@ class Queue:
             else:
                 if result < 0:
                     return False
-                post(header, fetched, started, now_ns(), result, 0)
+                post((header, fetched, started, now_ns(), result, 0))
             if self.hold is not None:
                 return False
         return True
 
-    def post(
-        self,
-        header: Header,
-        fetched_ns: int,
-        started_ns: int,
-        finished_ns: int,
-        result: int,
-        status_flags: int,
-    ) -> None:
-        """Finish a command: completion, progress, interrupt.
-
-        Args:
-            header: of the command.
-            fetched_ns: CLOCK_MONOTONIC of each stage.
-            started_ns: as above.
-            finished_ns: as above.
-            result: completion.result.
-            status_flags: completion.status | completion.flags << 24, without PHASE.
-        """
+    def post(self, completed: Completed) -> None:
+        """Finish a command: progress, then completion and interrupt unless a fault says no."""
         engine = self._engine
         engine.progress += 1
         if engine.hooks is not None:
-            changed = engine.hooks.finished(
-                self, header, fetched_ns, started_ns, finished_ns, result, status_flags
-            )
+            changed = engine.hooks.finished(self, completed)
             if changed is None:
                 return
-            header = changed
-        ticks_at = engine.clock.ticks_at
+            completed = changed
+        self.complete(completed)
+
+    def complete(self, completed: Completed) -> None:
+        """Write the completion of a finished command and ask for its interrupt."""
+        header, fetched_ns, started_ns, finished_ns, result, status_flags = completed
+        ticks_at = self._engine.clock.ticks_at
         fetched = ticks_at(fetched_ns)
         start = ticks_at(started_ns) - fetched
         finish = ticks_at(finished_ns) - fetched
         if finish >= DELTA_SATURATED:
             finish = DELTA_SATURATED
             start = min(start, DELTA_SATURATED)
-        self.write_completion(
+        self._write_completion(
             header[7],
             fetched,
             start | finish << 32,
             result | status_flags << 32 | self.number << 48,
         )
-        if header[1] & CommandFlag.INTERRUPT and self.interrupt_enabled:
+        if header[1] & _INTERRUPT and self.interrupt_enabled:
             self._unraised += 1
             if self._unraised >= self.coalesce_count:
                 self.raise_interrupt()
 
-    def write_completion(self, sequence: int, fetched: int, deltas: int, last: int) -> None:
+    def _write_completion(self, sequence: int, fetched: int, deltas: int, last: int) -> None:
         """Put one completion into the ring; `last` is its last 8 bytes without the phase."""
         cq = self._cq
         if cq is None:  # the mapping went away while the command was held
@@ -261,7 +264,7 @@ class Queue:
         # The phase becomes visible last: one aligned 8-byte store, ordered on x86 and made
         # atomic by memoryview writing the native item size in one go.
         if not tail >> self.cq_log2 & 1:
-            last |= CompletionFlag.PHASE << 56
+            last |= _PHASE
         cq[at + 3] = last
         self.cq_tail = (tail + 1) & _M32
         if self._engine.tap is not None:
@@ -314,7 +317,8 @@ class Queue:
 
     def _fail(self, header: Header, error: Exception, fetched_ns: int, started_ns: int) -> None:
         result, flags = self.failure(header, error)
-        self.post(header, fetched_ns, started_ns, self._engine.clock.now_ns(), result, flags)
+        now_ns = self._engine.clock.now_ns()
+        self.post((header, fetched_ns, started_ns, now_ns, result, flags))
 
     def failure(self, header: Header, error: Exception) -> tuple[int, int]:
         """Account for a failed command; gives (result, status_flags) of its completion."""
