@@ -212,8 +212,8 @@ def _stop(directory: RackDir) -> None:
 def _report(directory: RackDir) -> dict[str, Any]:
     head: dict[str, Any] = {"name": directory.name, "directory": str(directory.path)}
     if not is_locked(directory):
-        reason = "its supervisor was killed; remove the leftovers: accel-rack down"
-        return {**head, "running": False, "well": False, "reason": reason, "info": None}
+        advice = "its supervisor was killed; remove the leftovers: accel-rack down"
+        return {**head, "running": False, "well": False, "reason": advice, "info": None}
     try:
         with RackClient(directory, timeout_s=3) as client:
             info = client.call("rack.info")

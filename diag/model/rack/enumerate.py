@@ -33,9 +33,6 @@ from pyaccel.spec.formats import BAR0_BYTES, BAR4_BYTES
 BAR_BASE: Final = 0x40_0000_0000
 """Bus addresses below belong to host memory."""
 
-BAR_LIMIT: Final = 1 << 46
-"""What common processors can address."""
-
 WINDOW_BYTES: Final = 1 << 20
 """Granularity of a bridge's memory window (PCI-to-PCI Bridge 1.2 s3.2.5.8)."""
 
@@ -45,7 +42,7 @@ MAX_PATH: Final = 16
 
 
 class PlacementError(ValueError):
-    """The rack cannot be enumerated: too many buses, too deep, or out of address space."""
+    """The rack cannot be enumerated: too many buses, or too deep."""
 
 
 @dataclass(slots=True)
@@ -78,8 +75,6 @@ class _Walk:
 
     def claim(self, size: int) -> int:
         self.address = _align(self.address, size) + size
-        if self.address > BAR_LIMIT:
-            raise PlacementError("the BARs do not fit the address space; use less device memory")
         return self.address - size
 
 
@@ -92,7 +87,7 @@ def enumerate_rack(spec: RackSpec, name: str | None = None, generation: int = 1)
         generation: counts changes of the rack while it runs.
 
     Raises:
-        PlacementError: more buses, levels or address space than PCI has.
+        PlacementError: more buses or levels than there can be.
     """
     walk = _Walk()
     for number, port in enumerate(spec.root_ports, start=1):
