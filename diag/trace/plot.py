@@ -9,6 +9,7 @@ from typing import Any, Final
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
 from diag.trace.commands import COL_COMPLETE, COL_SUBMIT, COL_WAKE, UNKNOWN, Commands
@@ -19,13 +20,28 @@ from diag.trace.schema import code_name
 from diag.trace.table import size
 
 FORMATS: Final = (".png", ".svg", ".pdf")
-STEP_COLOURS: Final = ("#4e79a7", "#76b7b2", "#edc948", "#e15759", "#b07aa1", "#9c755f")
+STEP_COLOURS: Final = ("#4e79a7", "#76b7b2", "#edc948", "#f28e2b", "#b07aa1", "#9c755f")
 TOTAL_COLOUR: Final = "#222222"
+OPCODE_COLOURS: Final = (
+    "#1f77b4",
+    "#ff7f0e",
+    "#2ca02c",
+    "#9467bd",
+    "#8c564b",
+    "#e377c2",
+    "#17becf",
+    "#bcbd22",
+)
 LOST_COLOUR: Final = "#d62728"
+"""Nothing else is red."""
+NAMED_LOST: Final = 3
+"""Commands that never completed and are named in the figure; the report names more."""
 MAX_POINTS: Final = 20_000
 """Points of the timeline; the slowest are always among them."""
 CURVE_POINTS: Final = 400
 MAX_OPCODES: Final = 8
+WIDE_RANGE: Final = 1e3
+"""From this ratio on, a log axis has numbers at powers of ten only."""
 FLOOR_US: Final = 1e-3
 """Latencies below 1 ns (zero, or below zero through clock error) are drawn here on log axes."""
 
@@ -83,9 +99,8 @@ def _breakdown(axes: Any, report: Report) -> None:
     axes.set_title("Where the time goes: mean per stage")
     axes.set_xlabel("mean latency, µs")
     axes.margins(x=0.14)
-    if groups:
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3, frameon=False)
-    else:
+    axes.grid(visible=False, axis="y")
+    if not groups:
         _nothing(axes)
 
 
@@ -114,8 +129,10 @@ def _curves(axes: Any, commands: Commands) -> None:
             f"p{share}", (1.004, share), xycoords=("axes fraction", "data"), fontsize=8, va="center"
         )
     if drawn:
-        axes.set_xscale("log")
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=4, frameon=False)
+        _log_axis(axes, "x")
+        axes.legend(
+            title="stage (both plots)", loc="center left", bbox_to_anchor=(1.05, 0.5), frameon=False
+        )
     else:
         _nothing(axes)
 
@@ -149,9 +166,11 @@ def _timeline(axes: Any, report: Report) -> None:
     axes.set_title(f"When it happened: {_whole(commands).label} of each command{shown}")
     axes.set_xlabel("submitted, s after the recording began")
     axes.set_ylabel("latency, µs (log)")
-    axes.set_yscale("log")
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, markerscale=2)
+        _log_axis(axes, "y")
+        legend = axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
+        for handle in legend.legend_handles:
+            handle.set_sizes([36])
     else:
         _nothing(axes)
 
@@ -167,6 +186,14 @@ def _mark_unfinished(axes: Any, report: Report, highest_us: float) -> None:
         times, np.full(len(times), highest_us * 1.6), marker="x", s=60, color=LOST_COLOUR,
         linewidths=2, label=f"never completed ({len(at):,})", zorder=3,
     )  # fmt: skip
+    for index, time in zip(at[:NAMED_LOST].tolist(), times[:NAMED_LOST].tolist(), strict=True):
+        name = report.capture.endpoint_name(int(commands.endpoint[index]))
+        text = f"   {name} queue {commands.queue[index]} sequence {commands.sequence[index]}   "
+        # Towards the middle, so that it is not cut off.
+        side = "left" if time * 2e9 < float(submit.max()) - start else "right"
+        axes.annotate(
+            text, (time, highest_us * 1.6), color=LOST_COLOUR, fontsize=9, va="center", ha=side
+        )
 
 
 def _whole(commands: Commands) -> Any:
@@ -187,9 +214,23 @@ def _thin_out(rows: NDArray[np.intp], total: NDArray[np.int64]) -> NDArray[np.in
     return np.concatenate((rest[::step], slow))
 
 
+def _log_axis(axes: Any, which: str) -> None:
+    """Logarithmic, with plain numbers at 1, 2 and 5."""
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    (axes.set_xscale if which == "x" else axes.set_yscale)("log")
+    low, high = axis.get_view_interval()
+    plain = FuncFormatter(lambda value, _position: f"{value:,g}")
+    axis.set_major_formatter(plain)
+    if high < low * WIDE_RANGE:
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.set_minor_formatter(NullFormatter())
+
+
 def _opcode_colours(commands: Commands) -> list[tuple[int, Any]]:
     codes = np.unique(commands.opcode).tolist()
-    return [(code, f"C{number % 10}") for number, code in enumerate(codes)]
+    return [
+        (code, OPCODE_COLOURS[number % len(OPCODE_COLOURS)]) for number, code in enumerate(codes)
+    ]
 
 
 def _mean_us(group: Group, name: str) -> float:

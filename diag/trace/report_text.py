@@ -71,7 +71,9 @@ def _loss(report: Report) -> list[str]:
         for loss in report.capture.losses.by_ring.values()
         if loss.dropped_count
     ]
-    return lines or ["loss      none: no ring overflowed, the file is complete, every event was used"]
+    return lines or [
+        "loss      none: no ring overflowed, the file is complete, every event was used"
+    ]
 
 
 def _cost(cost: RecorderCost | None) -> str:

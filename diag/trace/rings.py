@@ -79,6 +79,8 @@ class Ring:
 
     def drain(self) -> tuple[np.ndarray[Any, Any], RingState]:
         """Take every whole record; RingError if the ring breaks its contract."""
+        if os.fstat(self._fd).st_size < self.decoder.expected_bytes:
+            raise RingError("the file was truncated")
         state = self.state()
         pieces = [self._copy(span) for span in self.decoder.plan(state)]
         events = self.decoder.feed(b"".join(pieces))

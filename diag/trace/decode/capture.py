@@ -20,7 +20,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from diag.trace.decode.flat import FlatError, FlatTable
+from diag.trace.decode.flat import FlatTable
 from diag.trace.errors import CaptureError
 from diag.trace.schema import EVENT_ROW_BYTES, CaptureInfo, Note, event_schema
 from pyaccel.spec.types import Buffer
@@ -89,7 +89,8 @@ class CaptureDecoder:
         while not self._ended and self._damage is None:
             try:
                 batch = self._next()
-            except (CaptureError, FlatError, pa.ArrowException, OSError) as error:
+            # ValueError: FlatError, and names that pyarrow finds not to be UTF-8.
+            except (CaptureError, ValueError, pa.ArrowException, OSError) as error:
                 self._fail(error)
                 break
             if batch is None:
