@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -139,21 +140,18 @@ class Served:
         return VfioUserClient(self.path, negotiate=negotiate)
 
     def call(self, job: Callable[[], T]) -> T:
-        """Run `job` in the server's thread and return its result."""
-        done = threading.Event()
-        result: list[T] = []
+        """Run `job` in the server's thread; its result or exception."""
+        result: Future[T] = Future()
 
         def run() -> None:
             try:
-                result.append(job())
-            finally:
-                done.set()
+                result.set_result(job())
+            except Exception as error:  # noqa: BLE001 handed to the caller
+                result.set_exception(error)
 
         self._jobs.append(run)
         os.eventfd_write(self._wake, 1)
-        if not done.wait(WAIT_S) or not result:
-            raise TimeoutError("the server's thread did not answer")
-        return result[0]
+        return result.result(WAIT_S)
 
     def settle(self, condition: Callable[[], bool]) -> None:
         """Wait until `condition`, asked in the server's thread, holds."""

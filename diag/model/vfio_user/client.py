@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno as errno_names
 import os
 import socket
+import struct
 from array import array
 from collections.abc import Sequence
 from pathlib import Path
@@ -75,8 +76,11 @@ class VfioUserClient:
         """What the server offered."""
         self._next_id = 0
         try:
-            self.socket.settimeout(timeout_s)
+            # A non-blocking connect fails at once when the server's backlog is full.
+            limit = struct.pack("ll", int(timeout_s), int(timeout_s % 1 * 1e6))
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
             self.socket.connect(str(path))
+            self.socket.settimeout(timeout_s)
             if negotiate:
                 self.negotiate()
         except BaseException:

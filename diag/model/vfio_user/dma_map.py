@@ -30,6 +30,8 @@ MAX_FILES = 4096
 MAX_FILE_BYTES = 1 << 46
 """A quarter of the address space of an x86-64 process."""
 ADDRESS_END = 1 << 64
+# A plain number: the complement of a Flag has none of the unknown bits.
+ALL_ACCESS = int(MapFlag.READ | MapFlag.WRITE)
 
 PeerLookup = Callable[[int, int, bool], memoryview | None]
 """(address, length, write) to the bytes of another endpoint's BAR, None if there is none."""
@@ -220,7 +222,7 @@ class DmaMap:
 
 
 def _check_range(address: int, size: int, flags: int, offset: int, *, mapped: bool) -> None:
-    if not flags or flags & ~(MapFlag.READ | MapFlag.WRITE):
+    if not flags or flags & ~ALL_ACCESS:
         raise RequestError(errno.EINVAL, f"map flags {flags:#x} are not readable, writable or both")
     if size == 0 or (address | size | offset) % PAGE_BYTES:
         reason = f"map {address:#x}+{size:#x} of offset {offset:#x} is not whole pages"

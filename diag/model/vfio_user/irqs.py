@@ -26,6 +26,8 @@ from diag.model.vfio_user.protocol import (
 EVENTFD_LINK = "anon_inode:[eventfd]"
 SINGLE_ACTIONS = (IrqSetFlag.ACTION_MASK, IrqSetFlag.ACTION_UNMASK, IrqSetFlag.ACTION_TRIGGER)
 SINGLE_DATA = (IrqSetFlag.DATA_NONE, IrqSetFlag.DATA_BOOL, IrqSetFlag.DATA_EVENTFD)
+# A plain number: the complement of a Flag has none of the unknown bits.
+KNOWN_FLAGS = int(ACTION_FLAGS | DATA_FLAGS)
 MASKABLE = (IrqKind.INTX, IrqKind.MSI, IrqKind.MSIX)
 
 
@@ -201,7 +203,7 @@ class InterruptSet:
 def _split_flags(flags: int) -> tuple[IrqSetFlag, IrqSetFlag]:
     """Action and data of a flags word; exactly one of each."""
     action, data = flags & ACTION_FLAGS, flags & DATA_FLAGS
-    unknown = flags & ~(ACTION_FLAGS | DATA_FLAGS)
+    unknown = flags & ~KNOWN_FLAGS
     if unknown or action not in SINGLE_ACTIONS or data not in SINGLE_DATA:
         raise RequestError(errno.EINVAL, f"flags {flags:#x} are not one action and one data kind")
     return IrqSetFlag(action), IrqSetFlag(data)

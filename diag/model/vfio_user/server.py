@@ -11,6 +11,7 @@ import contextlib
 import errno
 import logging
 import os
+import select
 import socket
 import stat
 from array import array
@@ -82,6 +83,12 @@ class Connection:
         self._decoder.close()
         self._socket.close()
         self._on_close()
+
+    def is_hung_up(self) -> bool:
+        """Whether the other side has closed its end, read out or not."""
+        poll = select.poll()
+        poll.register(self._socket, 0)
+        return any(events & select.POLLHUP for _, events in poll.poll(0))
 
     def peer_pid(self) -> int | None:
         """Process at the other end; None when it cannot be seen from here."""
@@ -250,11 +257,11 @@ class VfioUserServer:
 
     def handle(self, peer: _Peer, request: Request, fds_lost: bool) -> Reply | None:
         """Carry out a request of a connection; used by `_Peer` only."""
-        if peer.session is None and self._client is not None:
-            request.close_fds()
-            return Reply(wire.encode_error(request, errno.EBUSY), close=True)
         if peer.session is not None:
             return peer.session.handle(request, fds_lost=fds_lost)
+        if self._is_taken():
+            request.close_fds()
+            return Reply(wire.encode_error(request, errno.EBUSY), close=True)
         options = self._options
         session = Session(self._function, options.peers, trust_unsealed=options.trust_unsealed)
         reply = session.handle(request, fds_lost=fds_lost)
@@ -262,6 +269,12 @@ class VfioUserServer:
             peer.session, self._client = session, peer
             self._watch_doorbells()
         return reply
+
+    def _is_taken(self) -> bool:
+        """Whether a living client is served; one that hung up with replies unread goes first."""
+        if self._client is not None and self._client.connection.is_hung_up():
+            self.disconnect()
+        return self._client is not None
 
     def forget(self, peer: _Peer) -> None:
         """A connection has ended; used by `_Peer` only."""
