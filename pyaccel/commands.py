@@ -111,7 +111,7 @@ class Commands:
         code = _op(Binary, op)
         kind = _compute(compute, a, b)
         if scale is None:
-            scale = 1 if code in (Binary.ADD, Binary.SUB) else 0
+            scale = 0 if code is Binary.RELU_BACKWARD else 1
         return self._tensor(Opcode.BINARY, code, kind, out, (a, b), ("a", "b"), (scale, 0))
 
     def ternary(
@@ -231,6 +231,8 @@ class Commands:
         """
         dim = _dimension(dim, src.ndim)
         out.check_writable()
+        if _without(out.shape, dim) != _without(src.shape, dim):
+            raise ValueError(f"out of {out.shape} and src of {src.shape} differ beside {dim}")
         operands = [
             src.operand(src.shape, "src"),
             _index_operand(index, src.shape),
@@ -412,6 +414,11 @@ def _matmul_addend(c: Tensor, batch: Shape, extents: Shape) -> bytes:
     return c.cached(("addend", target), make)
 
 
+def _without(shape: Shape, dim: int) -> Shape:
+    """A shape without one dimension."""
+    return shape[:dim] + shape[dim + 1 :]
+
+
 def _index_operand(index: Tensor, shape: Shape) -> bytes:
     """The index of gather or scatter."""
     if index.dtype in FLOATS or index.dtype is Dtype.BOOL:
@@ -423,6 +430,8 @@ def _indexed_operand(tensor: Tensor, shape: Shape, dim: int, name: str) -> bytes
     """The operand that is indexed in `dim`: any extent there, broadcast elsewhere."""
     if tensor.ndim != len(shape):
         raise ValueError(f"{name} has {tensor.ndim} dimensions, the others {len(shape)}")
+    if not tensor.shape[dim] and 0 not in shape:
+        raise ValueError(f"{name} of {tensor.shape} has nothing to index in dimension {dim}")
     extents = list(tensor.shape)
     strides = list(tensor.strides)
     extents[dim], along = shape[dim], strides[dim]
