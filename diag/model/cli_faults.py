@@ -18,7 +18,6 @@ from diag.model.cli_common import (
     show_rows,
     usage_error,
 )
-from diag.model.rack import fault_catalogue
 
 _EPILOG = """
 Examples:
@@ -43,13 +42,22 @@ fault_app = typer.Typer(
 @fault_app.command("list")
 def list_faults(as_json: AsJson = False) -> None:
     """The catalogue: every fault and its parameters."""
+    # It imports the whole device, which no other command needs.
+    from diag.model.rack import fault_catalogue  # noqa: PLC0415
+
     faults = fault_catalogue.describe()
     if as_json:
         show_json({"schema": 1, "faults": faults})
         return
+    common = set.intersection(*({p["name"] for p in fault["parameters"]} for fault in faults))
     for fault in faults:
-        typer.echo(f"{fault['name']}\n  {fault['description']}")
+        typer.echo(f"{fault['name']}\n  {_first_line(fault['doc'])}")
         for parameter in fault["parameters"]:
+            if parameter["name"] not in common:
+                typer.echo(f"    {_parameter(parameter)}")
+    typer.echo("every fault also takes")
+    for parameter in faults[0]["parameters"]:
+        if parameter["name"] in common:
             typer.echo(f"    {_parameter(parameter)}")
 
 
@@ -130,28 +138,45 @@ def log(endpoint: EndpointOption = None, name: RackName = None, as_json: AsJson 
         show_json(answer)
         return
     lines = [
-        (str(row["n"]), str(entry["time_ns"]), entry["fault"], entry["text"])
+        (
+            str(row["n"]),
+            str(entry["time_ns"]),
+            f"{entry['fault']}#{entry['id']}",
+            *(str(entry[key]) for key in ("queue", "opcode", "sequence")),
+        )
         for row in answer["endpoints"]
         for entry in row.get("log", [])
     ]
     if lines:
-        show_rows(("ENDPOINT", "TIME_NS", "FAULT", "WHAT"), lines)
+        show_rows(("ENDPOINT", "TIME_NS", "FAULT", "QUEUE", "OPCODE", "SEQUENCE"), lines)
     else:
         typer.echo("no fault struck yet")
     _tell_missing(answer)
 
 
 def _armed(fault: dict[str, Any]) -> str:
-    queue = "" if fault.get("queue") is None else f" queue={fault['queue']}"
-    words = "".join(f" {key}={value}" for key, value in fault["parameters"].items())
-    return f"{fault['fault']} id={fault['id']}{queue} seed={fault['seed']}{words}"
+    given = {key: value for key, value in fault["parameters"].items() if value is not None}
+    words = "".join(f" {key}={value}" for key, value in given.items())
+    fired = f", fired {fault['fired']} times" if "fired" in fault else ""
+    return f"{fault['fault']} id={fault['id']}{words}{fired}"
 
 
 def _parameter(parameter: dict[str, Any]) -> str:
-    bounds = ""
-    if parameter.get("low") is not None:
-        bounds = f" ({parameter['low']}..{parameter['high']})"
-    return f"{parameter['name']}={parameter['default']}{bounds}: {parameter['description']}"
+    if parameter["choices"]:
+        bounds = " | ".join(parameter["choices"])
+    else:
+        unit = f" {parameter['unit']}" if parameter["unit"] else ""
+        bounds = f"{_number(parameter['low'])}..{_number(parameter['high'])}{unit}"
+    default = "none" if parameter["default"] is None else parameter["default"]
+    return f"{parameter['name']} ({bounds}; default {default}): {parameter['doc']}"
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if value == int(value) else f"{value:g}"
+
+
+def _first_line(text: str | None) -> str:
+    return (text or "").strip().partition("\n")[0]
 
 
 def _tell_missing(answer: dict[str, Any]) -> None:

@@ -139,15 +139,14 @@ class RackMethods:
 
     def _fault_inject(self, params: Params, respond: Respond) -> None:
         n = self._endpoint(params)
-        request = {
-            "endpoint": n,
-            "fault": params.text("fault"),
+        fault = params.text("fault")
+        settings = {
+            **params.scalars("set"),
             "queue": params.optional_integer("queue", 0, 15),
-            "seed": params.optional_integer("seed", 0, (1 << 64) - 1),
-            "set": params.scalars("set"),
+            "seed": params.optional_integer("seed", 0, 1 << 63),
         }
         params.close()
-        fault_catalogue.check(params, request)
+        request = {"endpoint": n, "fault": fault, "set": fault_catalogue.checked(fault, settings)}
         self._group(n).call("fault.inject", request, respond)
 
     def _fault_active(self, params: Params, respond: Respond) -> None:

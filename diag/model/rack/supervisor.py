@@ -17,6 +17,7 @@ from typing import Final
 from diag.model.fabric import Fabric
 from diag.model.loop import Loop
 from diag.model.memory import DeviceMemory
+from diag.model.rack import fault_catalogue
 from diag.model.rack.channel import RpcServer
 from diag.model.rack.control import BUSY, MAX_REQUEST_BYTES, RpcError, encode_error
 from diag.model.rack.enumerate import enumerate_rack
@@ -52,6 +53,7 @@ class Supervisor:
     """
 
     def __init__(self, spec: RackSpec, directory: RackDir, *, auto_restart: bool = False) -> None:
+        fault_catalogue.check_presets(spec)
         self.spec = spec
         self.directory = directory
         self.loop = Loop()

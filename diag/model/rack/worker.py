@@ -112,9 +112,7 @@ class Worker:
         for preset in spec.faults:
             if preset.endpoint in self._served:
                 faults = self._served[preset.endpoint].endpoint.faults
-                fault_catalogue.arm(
-                    faults, preset.fault, preset.queue, preset.seed, preset.parameters
-                )
+                fault_catalogue.arm(faults, preset.fault, fault_catalogue.preset_settings(preset))
 
     def _dispatch(self, request: Request, respond: Respond) -> None:
         method = self._methods.get(request.method)
@@ -182,25 +180,19 @@ class Worker:
 
     def _fault_inject(self, params: dict[str, Json]) -> Json:
         served = self._one(params)
-        return {
-            "n": served.placed.n,
-            **fault_catalogue.arm(
-                served.endpoint.faults,
-                params["fault"],
-                params.get("queue"),
-                params.get("seed"),
-                params.get("set") or {},
-            ),
-        }
+        faults = served.endpoint.faults
+        armed = fault_catalogue.arm(faults, params["fault"], params.get("set") or {})
+        return {"n": served.placed.n, **armed}
 
     def _fault_active(self, served: _Served, _: dict[str, Json]) -> dict[str, Any]:
-        return {"faults": fault_catalogue.active(served.endpoint.faults)}
+        return {"faults": served.endpoint.faults.active()}
 
     def _fault_clear(self, served: _Served, params: dict[str, Json]) -> dict[str, Any]:
         return {"cleared": fault_catalogue.clear(served.endpoint.faults, params.get("id"))}
 
     def _fault_log(self, served: _Served, _: dict[str, Json]) -> dict[str, Any]:
-        return {"log": fault_catalogue.log(served.endpoint.faults)}
+        faults = served.endpoint.faults
+        return {"log": list(faults.log), "fired": faults.fired}
 
     def _tap_start(self, params: dict[str, Json]) -> Json:
         chosen = params.get("endpoint")
