@@ -14,6 +14,9 @@ from diag.model.rack.placement import Placement
 MAX_SOCKET_PATH = 107
 """sun_path holds 108 bytes with the terminating NUL (unix(7))."""
 
+# With AMD's vendor string QEMU reserves the last 12 GiB below 1 TiB (HyperTransport), just
+# where the firmware puts 64-bit BARs: after a rescan the kernel could not place them again.
+_TCG_CPU = "max,vendor=GenuineIntel"
 _QUIET = "panic=-1 mitigations=off random.trust_cpu=on tsc=reliable no_timer_check audit=0 pci=hpiosize=0"
 
 
@@ -108,7 +111,7 @@ def _base(options: MachineOptions) -> list[str]:
     accel = "tcg,thread=multi" if options.accel == "tcg" else options.accel
     arguments = [
         *("-machine", f"q35,memory-backend=ram,sata=off,smbus=off,vmport=off{irqchip}"),
-        *("-accel", accel, "-cpu", "max" if options.accel == "tcg" else "host"),
+        *("-accel", accel, "-cpu", _TCG_CPU if options.accel == "tcg" else "host"),
         *("-smp", str(options.cpus), "-m", size),
         # Shared memory: the endpoints' process maps it and does DMA in place.
         *("-object", f"memory-backend-memfd,id=ram,size={size},share=on"),

@@ -60,7 +60,10 @@ def test_kvm_uses_the_hosts_processor() -> None:
     kvm, tcg = arguments(MachineOptions(accel="kvm")), arguments(MachineOptions())
 
     assert (value(kvm, "-accel"), value(kvm, "-cpu")) == ("kvm", "host")
-    assert (value(tcg, "-accel"), value(tcg, "-cpu")) == ("tcg,thread=multi", "max")
+    assert (value(tcg, "-accel"), value(tcg, "-cpu")) == (
+        "tcg,thread=multi",
+        "max,vendor=GenuineIntel",
+    )
 
 
 def test_folders_that_qemu_cannot_use_are_named() -> None:

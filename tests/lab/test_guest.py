@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+"""The reference device as PCIe: what an unmodified kernel sees of it in a real QEMU."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from diag.lab.session import Session
+from diag.lab.supervisor import CHECKOUT
+from diag.model.rack.enumerate import enumerate_rack
+from diag.model.rack.placement import PlacedEndpoint
+from diag.model.rack.spec import load_rack
+from pyaccel.spec.formats import BAR0_BYTES, BAR4_BYTES, MAGIC, MSIX_VECTORS
+from pyaccel.spec.regs import ResetCause
+
+# The first test waits for downloads and the boot.
+pytestmark = [pytest.mark.guest, pytest.mark.timeout(400)]
+
+ENDPOINTS = enumerate_rack(load_rack("2x2")).endpoints
+PROBE = Path(__file__).with_name("guest_probe.py")
+COMMAND_TIMEOUT_S = 120.0
+
+each_endpoint = pytest.mark.parametrize("placed", ENDPOINTS, ids=lambda placed: placed.bdf)
+
+
+@pytest.fixture(autouse=True)
+def quiet_kernel(lab: Session) -> Iterator[None]:
+    """Every test fails when the kernel complains while it runs."""
+    start = lab.kernel_log_bytes()
+    yield
+    assert lab.check_kernel_log(start) == []
+
+
+def output(lab: Session, *argv: str) -> str:
+    """What a command prints in the guest; it must succeed."""
+    done = lab.guest.run(argv, timeout_s=COMMAND_TIMEOUT_S)
+    assert done.status == 0, done.stderr.decode()
+    return done.stdout.decode()
+
+
+def shell(lab: Session, script: str) -> str:
+    """What a shell script prints in the guest; it must succeed."""
+    return output(lab, "sh", "-ec", script)
+
+
+def probe(lab: Session, placed: PlacedEndpoint) -> dict[str, Any]:
+    """Drive one endpoint from inside the guest, with this test's own Python."""
+    text = output(lab, "env", f"PYTHONPATH={CHECKOUT}", sys.executable, str(PROBE), placed.bdf)
+    result: dict[str, Any] = json.loads(text)
+    return result
+
+
+def test_the_boot_logs_nothing_unexpected(lab: Session) -> None:
+    """Enumeration, resource assignment and port services pass without a complaint."""
+    assert lab.check_kernel_log() == []
+
+
+@each_endpoint
+def test_an_endpoint_sits_behind_the_right_ports(lab: Session, placed: PlacedEndpoint) -> None:
+    """The kernel finds every endpoint where the embedded rack has it, port by port."""
+    path = output(lab, "readlink", "-f", f"/sys/bus/pci/devices/{placed.bdf}").strip()
+
+    assert path.removeprefix("/sys/devices/pci0000:00/").split("/") == [*placed.path, placed.bdf]
+
+
+def test_nothing_else_has_our_identity(lab: Session) -> None:
+    """There are as many functions with our ids as the rack has endpoints."""
+    found = output(lab, "lspci", "-D", "-n", "-d", "1af4:10f0").splitlines()
+
+    assert [line.split()[:3] for line in found] == [
+        [placed.bdf, "1200:", "1af4:10f0"] for placed in ENDPOINTS
+    ]
+
+
+@each_endpoint
+def test_lspci_decodes_every_capability(lab: Session, placed: PlacedEndpoint) -> None:
+    """PM, MSI-X, PCIe with FLR, AER and the serial number, read by pciutils through QEMU."""
+    text = output(lab, "lspci", "-vvv", "-s", placed.bdf)
+    serial = "-".join(f"{byte:02x}" for byte in placed.serial.to_bytes(8, "big"))
+
+    assert re.search(r"Capabilities: \[\w+\] Power Management version 3", text)
+    assert re.search(rf"MSI-X: Enable- Count={MSIX_VECTORS} Masked-\s+Vector table: BAR=4", text)
+    assert re.search(r"Express \(v2\) Endpoint.*FLReset\+", text, re.DOTALL)
+    assert re.search(r"Capabilities: \[100 v2\] Advanced Error Reporting", text)
+    assert f"Device Serial Number {serial}" in text
+    assert "<access denied>" not in text
+    assert "[virtual]" not in text
+
+
+@each_endpoint
+def test_bars_are_assigned(lab: Session, placed: PlacedEndpoint) -> None:
+    """All three BARs have an address of their size; device memory is 64-bit prefetchable."""
+    lines = output(lab, "cat", f"/sys/bus/pci/devices/{placed.bdf}/resource").splitlines()
+    rows = [[int(word, 16) for word in line.split()] for line in lines]
+    sizes = {bar: rows[bar][1] - rows[bar][0] + 1 for bar in (0, 2, 4)}
+
+    assert sizes == {0: BAR0_BYTES, 2: placed.bar2_bytes, 4: BAR4_BYTES}
+    assert all(rows[bar][0] and rows[bar][0] % sizes[bar] == 0 for bar in sizes)
+    prefetch_64bit = 0x0010_2000
+    assert rows[2][2] & prefetch_64bit == prefetch_64bit
+
+
+@each_endpoint
+def test_the_kernel_watches_the_endpoints_errors(lab: Session, placed: PlacedEndpoint) -> None:
+    """The AER service keeps counters of every endpoint, all zero."""
+    folder = f"/sys/bus/pci/devices/{placed.bdf}"
+    text = shell(lab, f"cat {folder}/aer_dev_correctable {folder}/aer_dev_fatal")
+
+    totals = [line.split()[1] for line in text.splitlines() if line.startswith("TOTAL_")]
+    assert totals == ["0", "0"]
+
+
+@each_endpoint
+def test_an_endpoint_copies_guest_memory(lab: Session, placed: PlacedEndpoint) -> None:
+    """Registers by MMIO, rings and page tables by DMA, device memory mapped: one copy works."""
+    result = probe(lab, placed)
+
+    assert (result["magic"], result["serial"], result["index"]) == (
+        MAGIC,
+        placed.serial,
+        placed.index,
+    )
+    assert (result["status"], result["sequence"]) == (0, 7)
+    assert result["memory_matches"]
+
+
+@pytest.mark.parametrize(
+    ("method", "cause"), [("flr", ResetCause.FUNCTION), ("bus", ResetCause.SECONDARY_BUS)]
+)
+def test_a_reset_by_the_kernel_reaches_the_device(
+    lab: Session, method: str, cause: ResetCause
+) -> None:
+    """The device counts the reset, knows its kind and works again."""
+    before = probe(lab, ENDPOINTS[0])
+    folder = f"/sys/bus/pci/devices/{ENDPOINTS[0].bdf}"
+    shell(lab, f"echo {method} >{folder}/reset_method; echo 1 >{folder}/reset")
+
+    after = probe(lab, ENDPOINTS[0])
+    assert after["generation"] > before["generation"]
+    assert after["reset_cause"] == cause
+    assert after["memory_matches"]
+
+
+def test_a_card_can_be_removed_and_found_again(lab: Session) -> None:
+    """After removing a whole card a rescan brings its endpoints back to their places."""
+    card = ENDPOINTS[0].path[-2]
+    shell(lab, f"echo 1 >/sys/bus/pci/devices/{card}/remove")
+    left = output(lab, "lspci", "-D", "-d", "1af4:10f0").splitlines()
+    shell(lab, "echo 1 >/sys/bus/pci/rescan")
+
+    assert len(left) == 2
+    for placed in ENDPOINTS:
+        test_an_endpoint_sits_behind_the_right_ports(lab, placed)
+    assert probe(lab, ENDPOINTS[1])["memory_matches"]
+
+
+def test_run_passes_output_and_status_through(lab: Session) -> None:
+    """accel-lab prints what the command prints and nothing of the kernel's console."""
+    script = "echo to stdout; echo to stderr >&2; exit 3"
+    command = [sys.executable, "-m", "diag.lab.cli", "run", "--name", lab.name]
+    done = subprocess.run(
+        [*command, "--accel", "tcg", "--", "sh", "-c", script],
+        cwd=CHECKOUT,
+        env=os.environ.copy(),
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (3, "to stdout\n", "to stderr\n")
+
+
+def test_the_host_is_protected_from_the_guest(lab: Session, tmp_path: Path) -> None:
+    """Writes to the host's files stay in the guest's memory."""
+    victim = tmp_path / "file"
+    victim.write_text("host")
+    victim.chmod(0o666)
+    shell(lab, "echo guest >/etc/hostname; cat /etc/hostname")
+    done = lab.guest.run(["touch", f"{CHECKOUT}/guest-was-here"])
+
+    assert Path("/etc/hostname").read_text() != "guest\n"
+    assert done.status != 0
+    assert not (CHECKOUT / "guest-was-here").exists()
+
+
+def test_qemu_can_be_asked(lab: Session) -> None:
+    """The control socket answers with the devices of the rack."""
+    with lab.qmp() as connection:
+        assert connection.execute("query-status")["running"] is True
+        buses = json.dumps(connection.execute("query-pci"))
+
+    assert all(f'"qdev_id": "ep{placed.n}"' in buses for placed in ENDPOINTS)
