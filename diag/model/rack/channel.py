@@ -39,9 +39,12 @@ Dispatch = Callable[[Request, Respond], None]
 
 
 class LineChannel:
-    """A connected socket that carries lines. Never blocks; closes itself on any failure."""
+    """A connected socket that carries lines. Never blocks; closes itself on any failure.
 
-    def __init__(
+    A peer that has sent its last line still gets the answers that `is_busy` tells of.
+    """
+
+    def __init__(  # noqa: PLR0913 - callbacks
         self,
         loop: Loop,
         sock: socket.socket,
@@ -49,9 +52,12 @@ class LineChannel:
         limit: int,
         on_line: Callable[[bytes], None],
         on_close: Callable[[], None],
+        is_busy: Callable[[], bool] = lambda: False,
     ) -> None:
         self._loop = loop
         self._sock: socket.socket | None = sock
+        self._is_busy = is_busy
+        self._peer_is_done = False
         self._lines = LineBuffer(limit)
         self._on_line = on_line
         self._on_close = on_close
@@ -87,6 +93,11 @@ class LineChannel:
         sock.close()
         self._on_close()
 
+    def close_if_done(self) -> None:
+        """Close once the peer has nothing more to say and has got its last answer."""
+        if self._peer_is_done and not self._unsent and not self._is_busy():
+            self.close()
+
     def _receive(self) -> None:
         if self._sock is None:
             return
@@ -97,7 +108,9 @@ class LineChannel:
         except OSError:
             data = b""
         if not data:
-            self.close()
+            self._peer_is_done = True
+            self._loop.remove_reader(self._sock.fileno())
+            self.close_if_done()
             return
         try:
             lines = self._lines.feed(data)
@@ -122,6 +135,7 @@ class LineChannel:
             self.close()
             return
         self._unwatch()
+        self.close_if_done()
 
     def _watch(self, sock: socket.socket) -> None:
         if self._writable is None:
@@ -149,7 +163,15 @@ class RpcServer:
         on_close: Callable[[], None],
     ) -> None:
         self._dispatch = dispatch
-        self._channel = LineChannel(loop, sock, limit=limit, on_line=self._serve, on_close=on_close)
+        self._under_way = 0
+        self._channel = LineChannel(
+            loop,
+            sock,
+            limit=limit,
+            on_line=self._serve,
+            on_close=on_close,
+            is_busy=lambda: self._under_way > 0,
+        )
 
     def notify(self, method: str, params: dict[str, Json]) -> None:
         """Tell the peer something that needs no answer."""
@@ -174,13 +196,15 @@ class RpcServer:
             respond(RpcError(INTERNAL_ERROR, f"{type(error).__name__}: {error}"[:300]))
 
     def _responder(self, request: Request) -> Respond:
+        self._under_way += 1
+
         def respond(outcome: Json | RpcError) -> None:
-            if not request.wants_reply:
-                return
-            if isinstance(outcome, RpcError):
-                self._channel.send(encode_error(request.id, outcome))
-            else:
-                self._channel.send(encode_result(request.id, outcome))
+            self._under_way -= 1
+            if request.wants_reply:
+                is_error = isinstance(outcome, RpcError)
+                encode = encode_error if is_error else encode_result
+                self._channel.send(encode(request.id, outcome))
+            self._channel.close_if_done()
 
         return respond
 
