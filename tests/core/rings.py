@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+"""A queue pair of the core with the device's side played by the test."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyaccel.spec.formats import COMPLETION_BYTES, SLOT_BYTES, CmdHeader, Completion, Opcode
+
+FIELDS = (
+    *("sequence", "bytes", "submit_ns", "complete_ns", "fetch_ns", "start_ns", "finish_ns"),
+    *("fetch_ticks", "start_ticks", "finish_ticks", "result", "status", "context", "opcode"),
+    *("op", "direction", "error_recorded", "ticks_valid", "timing_valid"),
+)
+
+
+def nop(slots: int = 1, **header: int) -> bytes:
+    """A NOP that takes `slots` slots: the ring does not care what commands mean."""
+    first = CmdHeader(opcode=Opcode.NOP, slots=slots, **header).pack()
+    rest = bytes(SLOT_BYTES - len(first))
+    return first + rest + b"".join(bytes([n]) * SLOT_BYTES for n in range(1, slots))
+
+
+class Ring:
+    """axl_qp with helpers; `device_index` is where the device writes its next completion."""
+
+    def __init__(self, core: Any, host: Any, *, start: bool = True, **config: int) -> None:
+        self.core, self.host = core, host
+        self.qp = core.new("struct axl_qp *")
+        self.ident = core.new("struct axl_ident *")
+        self.config = core.new(
+            "struct axl_qp_config *", {"sq_log2": 4, "cq_log2": 4, "irq_enable": True, **config}
+        )
+        assert core.axl_ident_read(host.os, self.ident) == 0
+        self.error = core.error(core.axl_qp_init(self.qp, host.os, self.ident, self.config))
+        if self.error == "ok" and start:
+            assert core.axl_qp_start(self.qp) == 0
+        self.device_index = 0
+
+    @property
+    def entries(self) -> int:
+        """Completions that fit in the ring."""
+        return 1 << self.qp.config.cq_log2
+
+    @property
+    def stats(self) -> dict[str, int]:
+        """Counters that are not zero."""
+        names = [name for name, _ in self.core.ffi.typeof("struct axl_qp_stats").fields]
+        return {n: v for n in names if (v := getattr(self.qp.stats, n))}
+
+    def push(self, command: bytes | None = None, **kwargs: int) -> str:
+        """Push one command; the name of the result."""
+        command = nop() if command is None else command
+        slots = self.core.ffi.from_buffer(command)
+        push = {"slots": slots, "slot_count": len(command) // SLOT_BYTES, **kwargs}
+        code = self.core.axl_qp_push(
+            self.qp, self.core.new("struct axl_qp_push *", push), self.core.ffi.NULL
+        )
+        return self.core.error(code)
+
+    def submit(self, count: int = 1) -> None:
+        """Push `count` one-slot commands and ring."""
+        for _ in range(count):
+            assert self.push() == "ok"
+        self.core.axl_qp_ring(self.qp)
+
+    def slot(self, index: int) -> bytes:
+        """What the device sees in a slot of the submission ring."""
+        ring = self.core.ffi.buffer(self.qp.sq.cpu, self.qp.sq.bytes)
+        return ring[index * SLOT_BYTES : (index + 1) * SLOT_BYTES]
+
+    def write(self, entry: bytes, index: int) -> None:
+        """Write raw bytes to the completion ring, as the device could at any time."""
+        ring = self.core.ffi.buffer(self.qp.cq.cpu, self.qp.cq.bytes)
+        at = index % self.entries * COMPLETION_BYTES
+        ring[at : at + len(entry)] = entry
+
+    def complete(self, sequence: int, *, flags: int = 0, **fields: int) -> None:
+        """Write the device's next completion, with the phase it must have."""
+        phase = 1 - (self.device_index // self.entries) % 2
+        fields = {"queue": self.qp.config.index, **fields}
+        entry = Completion(sequence=sequence, flags=flags | phase, **fields)
+        self.write(entry.pack(), self.device_index)
+        self.device_index += 1
+
+    def poll(self, limit: int = 64) -> list[dict[str, int]]:
+        """axl_qp_poll(), each entry as a dict."""
+        return self._take(self.core.axl_qp_poll, limit)
+
+    def abort(self, limit: int = 64) -> list[dict[str, int]]:
+        """axl_qp_abort(), each entry as a dict."""
+        return self._take(self.core.axl_qp_abort, limit)
+
+    def _take(self, function: Any, limit: int) -> list[dict[str, int]]:
+        out = self.core.new("struct axl_cqe[]", limit + 1)
+        guard = bytes(self.core.ffi.buffer(out[limit : limit + 1]))
+        count = function(self.qp, out, limit)
+        assert count <= limit
+        assert bytes(self.core.ffi.buffer(out[limit : limit + 1])) == guard
+        return [{name: getattr(out[i], name) for name in FIELDS} for i in range(count)]
+
+    def sequences(self, limit: int = 64) -> list[tuple[int, int]]:
+        """(sequence, status) of what poll() gives."""
+        return [(c["sequence"], c["status"]) for c in self.poll(limit)]
