@@ -6,12 +6,13 @@ docs/reference/capture.md draws the layout.
 
 from __future__ import annotations
 
+import io
 import mmap
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -21,6 +22,39 @@ from diag.trace.model import Endpoint, LossTable, Poll, RecorderCost
 from diag.trace.schema import CaptureInfo, Note, event_schema
 
 BACKUP_SUFFIX: Final = ".old"
+
+
+class _WholeWrites(io.RawIOBase):
+    """A file whose `write` writes everything or raises.
+
+    Unbuffered files may write a part on a full disk and only say so in their result, which
+    pyarrow does not look at.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        self.byte_count = 0
+
+    def writable(self) -> bool:
+        """For pyarrow."""
+        return True
+
+    def write(self, data: Any) -> int:
+        """Write all of `data`; OSError if that cannot be done."""
+        rest = memoryview(data).cast("B")
+        size = len(rest)
+        while rest:
+            written = os.write(self._fd, rest)
+            self.byte_count += written
+            rest = rest[written:]
+        return size
+
+    def close(self) -> None:
+        """Close the file; a second call does nothing."""
+        if not self.closed:
+            os.close(self._fd)
+        super().close()
 
 
 class CaptureWriter:
@@ -37,7 +71,7 @@ class CaptureWriter:
         self.path = path
         self.event_count = 0
         try:
-            self._file = path.open("xb", buffering=0)
+            self._file = _WholeWrites(path)
         except OSError as error:
             raise UsageError(
                 f"cannot be written: {error.strerror}",
@@ -51,7 +85,7 @@ class CaptureWriter:
     @property
     def byte_count(self) -> int:
         """Size of the file."""
-        return self._file.tell()
+        return self._file.byte_count
 
     def write(self, batches: list[pa.RecordBatch], note: Note) -> None:
         """Append the events as one batch, and the note with it."""

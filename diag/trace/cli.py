@@ -29,6 +29,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Captures end in .axt and are Arrow streams: docs/reference/capture.md.",
 )
 

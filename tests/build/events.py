@@ -114,9 +114,13 @@ class RingWriter:
         self.path = path
         self.capacity = capacity
         size = formats.EVENT_RING_HEADER_BYTES + capacity * formats.EVENT_BYTES
-        path.write_bytes(ring_header(capacity, **fields).ljust(size, b"\0"))
+        header = ring_header(capacity, **fields)
+        path.write_bytes(bytes(8))
         with path.open("r+b") as file:
+            file.truncate(size)
             self._map = mmap.mmap(file.fileno(), size)
+        self._map[8 : len(header)] = header[8:]
+        self._map[:8] = header[:8]  # the magic comes last: a reader may be looking already
         dtype = np.dtype(formats.EVENT_RING_HEADER_DTYPE)
         self.header = np.frombuffer(self._map, dtype, count=1)[0:1].view(np.recarray)
         self._records = np.frombuffer(self._map, EVENT, offset=formats.EVENT_RING_HEADER_BYTES)

@@ -178,7 +178,7 @@ def test_closed_ring_is_drained_and_removed(folder):
 
 
 def test_name_used_again_keeps_the_older_loss(folder):
-    """libaxl takes free names again: the losses of both rings count."""
+    """A free name is taken again by libaxl: the losses of both rings count."""
     source = RingSource(folder, ENDPOINTS)
     found = []
     for extra in (2, 3):
@@ -212,8 +212,6 @@ ring = RingWriter(Path(sys.argv[1]), 256)
 sequence = 0
 while True:
     sequence += ring.write(event(0, sequence + 1, sequence))
-    if sequence == 100:
-        print("running", flush=True)
 """
 
 
@@ -223,20 +221,15 @@ def test_writer_killed_in_the_middle_loses_nothing_it_wrote(folder):
     writer = subprocess.Popen(
         [sys.executable, "-c", WRITER, str(folder / "1-0.ring")],
         cwd=root,
-        stdout=subprocess.PIPE,
-        text=True,
     )
     source = RingSource(folder, ENDPOINTS)
     got = []
-    assert writer.stdout is not None
-    writer.stdout.readline()
-    for _ in range(50):
+    while len(got) < 1000:
         got += sequences(source.poll())
     writer.send_signal(signal.SIGKILL)
     writer.wait()
-    writer.stdout.close()
     got += sequences(source.poll())
     header = np.fromfile(folder / "1-0.ring", "<u8", count=16)
     head = int(header[8])
-    assert head > 100
+    assert head >= 1000
     assert got == list(range(head))
