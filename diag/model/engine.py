@@ -226,6 +226,7 @@ def _handlers(engine: Engine) -> list[Handler]:
 
 def _refused_flags() -> list[int]:
     """For each opcode the header flags that it does not take."""
-    refused = [0xFF & ~CommandFlag.INTERRUPT] * 256
-    refused[Opcode.COPY] &= ~CommandFlag.CHECKSUM
-    return [int(mask) for mask in refused]
+    # Ints, because ~ of an IntFlag keeps known bits only.
+    refused = [0xFF & ~int(CommandFlag.INTERRUPT)] * 256
+    refused[Opcode.COPY] &= ~int(CommandFlag.CHECKSUM)
+    return refused

@@ -24,6 +24,8 @@ from diag.model.status import CommandError
 from pyaccel.spec.formats import CMD_OPERAND_STRUCT, Dtype, OperandFlag, Status
 
 _FLOAT64: Final = struct.Struct("<d")
+_FLAGS: Final = int(OperandFlag.IMMEDIATE)
+"""An int, because ~ of an IntFlag keeps known bits only."""
 _DTYPES: Final = tuple(Dtype)
 
 
@@ -47,7 +49,7 @@ def decode_operand(ring: memoryview, at: int) -> Operand:
     """Read one operand slot; CommandError if reserved bits are set."""
     fields = CMD_OPERAND_STRUCT.unpack_from(ring, at)
     va, strides, code, flags, reserved = fields[0], fields[1:9], fields[9], fields[10], fields[11:]
-    if flags & ~OperandFlag.IMMEDIATE or any(reserved):
+    if flags & ~_FLAGS or any(reserved):
         raise invalid("reserved bits of an operand")
     return Operand(va, strides, dtype_of(code), bool(flags & OperandFlag.IMMEDIATE))
 

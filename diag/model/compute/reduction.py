@@ -12,18 +12,20 @@ import numpy as np
 from diag.model.compute.dtypes import ANY, FLOATS, NUMBERS, Array, require
 from pyaccel.spec.formats import Dtype, Reduce
 
-_BLOCK: Final = 64
-"""Rows added one after the other at the leaves of the pairwise tree."""
+_FEW_ROWS: Final = 8
+"""Rows added one after the other at the root of the pairwise tree."""
 
 
 def pairwise_sum(rows: Array) -> Array:
-    """Sum over the first axis."""
-    count = len(rows)
-    if count <= _BLOCK:
-        result: Array = np.add.reduce(rows, axis=0, dtype=rows.dtype)
-        return result
-    half = count // 2 // _BLOCK * _BLOCK or count // 2
-    return pairwise_sum(rows[:half]) + pairwise_sum(rows[half:])
+    """Sum over the first axis: halves are folded onto each other until few rows are left."""
+    while len(rows) > _FEW_ROWS:
+        half = len(rows) // 2
+        folded = rows[:half] + rows[half : 2 * half]
+        if len(rows) % 2:
+            folded[0] += rows[-1]
+        rows = folded
+    result: Array = np.add.reduce(rows, axis=0, dtype=rows.dtype)
+    return result
 
 
 def _sum(a: Array, axes: tuple[int, ...]) -> Array:
