@@ -27,7 +27,7 @@ from diag.model.config_space import ConfigSpace
 from diag.model.dma import Dma
 from diag.model.engine import Engine
 from diag.model.errors import ErrorBlock
-from diag.model.fabric import Fabric
+from diag.model.fabric import Fabric, sealed_memory
 from diag.model.faults import Faults
 from diag.model.loop import Loop
 from diag.model.memory import DeviceMemory
@@ -121,8 +121,7 @@ class Endpoint:
             self._address_changed,
         )
         self.dma = Dma(self.memory, fabric, config.n, self.address)
-        self._doorbell_fd = os.memfd_create(f"axl-doorbells{config.n}", os.MFD_CLOEXEC)
-        os.ftruncate(self._doorbell_fd, DOORBELL_BYTES)
+        self._doorbell_fd = sealed_memory(f"axl-doorbells{config.n}", DOORBELL_BYTES)
         self._doorbell_map = mmap.mmap(self._doorbell_fd, DOORBELL_BYTES)
         self._event_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self.engine = Engine(

@@ -8,6 +8,7 @@ endpoint n writes it, and readers compare the whole table with the copy they dec
 
 from __future__ import annotations
 
+import fcntl
 import mmap
 import os
 import struct
@@ -19,6 +20,17 @@ from diag.model.bus import BusError
 _ROW: Final = struct.Struct("=QQQ")
 _BASE_SIZE: Final = struct.Struct("=QQ")
 _ENABLED: Final = struct.Struct("=Q")
+
+
+def sealed_memory(name: str, size: int) -> int:
+    """A memfd of `size` bytes that cannot be truncated.
+
+    Whoever it is shared with could otherwise kill every process that has it mapped.
+    """
+    fd = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    os.ftruncate(fd, size)
+    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
+    return fd
 
 
 class Fabric:
@@ -35,9 +47,7 @@ class Fabric:
         for row, size in enumerate(self.sizes):
             if size <= 0 or size % mmap.PAGESIZE:
                 raise ValueError(f"endpoint {row}: {size} bytes of memory are no whole pages")
-            fd = os.memfd_create(f"{name}-memory{row}", os.MFD_CLOEXEC)
-            os.ftruncate(fd, size)
-            self.memory_fds.append(fd)
+            self.memory_fds.append(sealed_memory(f"{name}-memory{row}", size))
         self._map = mmap.mmap(-1, _ROW.size * max(1, len(self.sizes)))
         self._snapshot = b""
         self._windows: list[tuple[int, int, int]] = []
