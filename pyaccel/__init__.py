@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pyaccel.buffer import Buffer as Buffer
     from pyaccel.context import Context as Context
     from pyaccel.device import Device as Device
-    from pyaccel.device import open_device as open  # noqa: A004, F401 - pyaccel.open()
+    from pyaccel.device import open as open  # noqa: A004 - pyaccel.open() reads well
     from pyaccel.errors import AddressRejectedError as AddressRejectedError
     from pyaccel.errors import AxlError as AxlError
     from pyaccel.errors import BatchTooLargeError as BatchTooLargeError
@@ -63,7 +63,7 @@ _MODULES = {
     "batch": ("Batch",),
     "buffer": ("Buffer",),
     "context": ("Context",),
-    "device": ("Device",),
+    "device": ("Device", "open"),
     "errors": (
         "AddressRejectedError", "AxlError", "BatchTooLargeError", "ClosedError",
         "CommandAbortedError", "CommandError", "CommandLostError", "CommandTimeoutError",
@@ -79,9 +79,7 @@ _MODULES = {
     "spec.formats": ("Dtype",),
     "tensor": ("Tensor",),
 }  # fmt: skip
-_HOME = {name: (module, name) for module, names in _MODULES.items() for name in names} | {
-    "open": ("device", "open_device")
-}
+_HOME = {name: (module, name) for module, names in _MODULES.items() for name in names}
 
 __all__ = sorted(_HOME)  # noqa: PLE0605 - made from the table that serves the names
 

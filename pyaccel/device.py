@@ -199,7 +199,7 @@ class Device:
         return f"Device({self.id!r}, bdf={self.bdf!r}{state})"
 
 
-def open_device(uri: str | None = None) -> Device:
+def open(uri: str | None = None) -> Device:  # noqa: A001 - pyaccel.open() reads well
     """Open an endpoint, set up its device address and enable it.
 
     Args:
