@@ -109,8 +109,11 @@ def accuracy(weights: Weights, x: Array, y: Rows) -> float:
 class Replica:
     """One endpoint's copy of the network, its share of the data and its queue."""
 
-    def __init__(self, device: pyaccel.Device, weights: Weights, data: Data, rows: Rows) -> None:
+    def __init__(
+        self, device: pyaccel.Device, part: int, weights: Weights, data: Data, rows: Rows
+    ) -> None:
         self.device = device
+        self.part = part
         self.queue = device.queue(slots_log2=13)
         self.images = device.from_numpy(data.train_x)
         self.labels = device.from_numpy(np.eye(CLASSES, dtype=np.float32)[data.train_y])
@@ -166,13 +169,14 @@ class Replica:
         q.reduce("sum", self.d_hidden, gradients["b1"], 0)
 
     def update(self, own: dict[str, pyaccel.Tensor]) -> None:
-        """Add the other half's gradients and take the step."""
+        """Add both halves' gradients, in the same order everywhere, and take the step."""
         q = self.queue
+        halves = (self.received, own) if self.part else (own, self.received)
         for name, weight in self.weights.items():
             velocity = self.velocity[name]
             q.binary("mul", velocity, MOMENTUM, velocity)
-            q.binary("add", velocity, own[name], velocity)
-            q.binary("add", velocity, self.received[name], velocity)
+            q.binary("add", velocity, halves[0][name], velocity)
+            q.binary("add", velocity, halves[1][name], velocity)
             q.binary("sub", weight, velocity, weight, scale=LEARNING_RATE)
 
 
@@ -251,7 +255,7 @@ def train_axl(devices: Sequence[pyaccel.Device], data: Data, epochs: int, seed: 
     half = BATCH // 2
     begin = time.monotonic()
     replicas = [
-        Replica(device, weights, data, rows[:, part * half : (part + 1) * half])
+        Replica(device, part, weights, data, rows[:, part * half : (part + 1) * half])
         for part, device in enumerate(devices)
     ]
     exchange = choose_exchange(replicas)
