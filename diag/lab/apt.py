@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -143,17 +145,35 @@ def private_config(root: Path, acquire: str) -> str:
     return "\n".join([*kept, *(f'{key} "{value}";' for key, value in settings.items())]) + "\n"
 
 
-class Archive:
-    """Packages of some suites of the machine's mirror."""
+@contextmanager
+def archive_of(suites: Sequence[str]) -> Iterator[Archive]:
+    """Packages of some suites of the machine's mirror, for one process at a time.
 
-    def __init__(self, suites: Sequence[str]) -> None:
+    Package lists and downloads are removed at the end of a successful use; after a failure
+    they stay, so that the next try goes on from there.
+    """
+    root = cache_dir() / "apt" / "+".join(suites)
+    with locked(root.parent / f".{root.name}.lock"):
+        archive = Archive(suites, root)
+        archive.update()
+        yield archive
+        shutil.rmtree(root)
+
+
+class Archive:
+    """A private apt root with the package lists of `suites`; see `archive_of`."""
+
+    def __init__(self, suites: Sequence[str], root: Path) -> None:
         self.suites = tuple(suites)
-        self.root = cache_dir() / "apt" / "+".join(suites)
-        self._updated = False
+        self.root = root
+
+    def update(self) -> None:
+        """Make the root and fetch the package lists."""
+        self._write_root(system_mirror())
+        self._run(["apt-get", "-qq", "update"])
 
     def closure(self, packages: Sequence[str], *, release: str | None = None) -> list[Path]:
         """Download `packages` and all that they depend on; the .deb files."""
-        self._prepare()
         target = ["-t", release] if release else []
         install = ["apt-get", "-y", "-qq", *target, "install", *packages]
         # What is already downloaded is not listed, so the list is made against an empty folder.
@@ -164,7 +184,6 @@ class Archive:
 
     def exactly(self, packages: Sequence[Package]) -> list[Path]:
         """Download only `packages`, without what they depend on; the .deb files."""
-        self._prepare()
         names = [f"{package.name}={package.version}" for package in packages]
         command = ["apt-get", "-qq", "download", *names]
         listed = self._run([*command[:2], "--print-uris", *command[2:]], cwd=self.root / "listing")
@@ -185,7 +204,6 @@ class Archive:
 
     def candidates(self, package: str) -> list[Package]:
         """All versions of `package`, newest first; empty when there is none."""
-        self._prepare()
         text = self._run(["apt-cache", "show", package], missing_ok=True)
         return [_parse_package(record) for record in text.split("\n\n") if record.strip()]
 
@@ -200,14 +218,6 @@ class Archive:
             if missing_ok:
                 return ""
             raise
-
-    def _prepare(self) -> None:
-        if self._updated:
-            return
-        with locked(self.root.parent / f".{self.root.name}.lock"):
-            self._write_root(system_mirror())
-            self._run(["apt-get", "-qq", "update"])
-        self._updated = True
 
     def _write_root(self, mirror: Mirror) -> None:
         for folder in ("archives/partial", "listing/partial", "state/lists/partial"):

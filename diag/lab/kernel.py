@@ -8,7 +8,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from diag.lab.apt import Archive, Package, os_release, unpack
+from diag.lab.apt import Archive, Package, archive_of, os_release, unpack
 from diag.lab.cache import cache_dir, published
 from diag.lab.errors import CannotInstallError
 from diag.lab.tools import tool_argv
@@ -39,14 +39,15 @@ def find_kernel(version: str = DEFAULT_VERSION) -> Kernel:
     for tree in sorted(trees.glob(f"kernel-{version}*"), reverse=True):
         if matches(tree.name.removeprefix("kernel-"), version):
             return _kernel_in(tree)
-    archive = Archive(_suites())
-    packages = _parts(archive, _choose(archive.candidates("linux-image-amd64"), version))
-    release = packages[0].name.removeprefix("linux-image-")
+    with archive_of(_suites()) as archive:
+        packages = _parts(archive, _choose(archive.candidates("linux-image-amd64"), version))
+        release = packages[0].name.removeprefix("linux-image-")
 
-    def build(folder: Path) -> None:
-        _install(archive, packages, folder, release)
+        def build(folder: Path) -> None:
+            unpack(archive.exactly(packages), folder)
+            _depmod(folder, release)
 
-    return _kernel_in(published(trees / f"kernel-{release}", build))
+        return _kernel_in(published(trees / f"kernel-{release}", build))
 
 
 def matches(found: str, wanted: str) -> bool:
@@ -85,14 +86,6 @@ def _parts(archive: Archive, meta: Package) -> list[Package]:
     if not found:
         raise CannotInstallError(f"{meta.name} {meta.version} names no linux-image package")
     return list(found.values())
-
-
-def _install(archive: Archive, packages: list[Package], folder: Path, release: str) -> None:
-    debs = archive.exactly(packages)
-    unpack(debs, folder)
-    for deb in debs:
-        deb.unlink(missing_ok=True)
-    _depmod(folder, release)
 
 
 def _depmod(folder: Path, release: str) -> None:

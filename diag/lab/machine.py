@@ -17,7 +17,10 @@ MAX_SOCKET_PATH = 107
 # With AMD's vendor string QEMU reserves the last 12 GiB below 1 TiB (HyperTransport), just
 # where the firmware puts 64-bit BARs: after a rescan the kernel could not place them again.
 _TCG_CPU = "max,vendor=GenuineIntel"
-_QUIET = "panic=-1 mitigations=off random.trust_cpu=on tsc=reliable no_timer_check audit=0 pci=hpiosize=0"
+_QUIET = (
+    "panic=-1 mitigations=off random.trust_cpu=on tsc=reliable no_timer_check audit=0 "
+    "pci=hpiosize=0"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from diag.lab.apt import Archive, unpack
+from diag.lab.apt import archive_of, unpack
 from diag.lab.cache import cache_dir, published
 from diag.lab.errors import CannotInstallError
 
@@ -105,8 +105,5 @@ def _checked(program: Program, origin: str) -> Program:
 
 
 def _install(folder: Path) -> None:
-    archive = Archive(["trixie", _SUITE])
-    debs = archive.closure(["qemu-system-x86"], release=_SUITE)
-    unpack(debs, folder)
-    for deb in debs:
-        deb.unlink(missing_ok=True)
+    with archive_of(["trixie", _SUITE]) as archive:
+        unpack(archive.closure(["qemu-system-x86"], release=_SUITE), folder)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from diag.lab.apt import Archive, unpack
+from diag.lab.apt import archive_of, unpack
 from diag.lab.cache import cache_dir, published
 from diag.lab.qemu import loader
 
@@ -24,7 +24,5 @@ def tool_argv(program: str) -> tuple[str, ...]:
 
 
 def _install(folder: Path) -> None:
-    debs = Archive([_SUITE]).closure(PACKAGES)
-    unpack(debs, folder)
-    for deb in debs:
-        deb.unlink(missing_ok=True)
+    with archive_of([_SUITE]) as archive:
+        unpack(archive.closure(PACKAGES), folder)

@@ -79,11 +79,13 @@ class Registers:
         self._word(register, indices)[0] = value
 
     def _word(self, register: Register, indices: tuple[int, ...]) -> memoryview:
+        """The register as one word."""
         at, size = register.at(*indices), register.width // 8
         return self._bar0[at : at + size].cast("I" if size == 4 else "Q")
 
 
 def _map(path: Path) -> memoryview:
+    """A resource file of sysfs, mapped."""
     with path.open("r+b", buffering=0) as file:
         return memoryview(mmap.mmap(file.fileno(), os.fstat(file.fileno()).st_size))
 
@@ -140,6 +142,7 @@ def _copy_to_device(pages: Pages, registers: Registers) -> Completion:
 
 
 def _wait(ring: memoryview) -> Completion:
+    """The first completion of a fresh ring."""
     deadline = time.monotonic() + _TIMEOUT_S
     while time.monotonic() < deadline:
         completion = Completion.unpack_from(ring[:COMPLETION_BYTES])

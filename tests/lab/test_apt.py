@@ -77,14 +77,10 @@ def test_another_distribution_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch
         apt.system_mirror()
 
 
-def test_a_failing_apt_command_can_be_repeated(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_failing_apt_command_can_be_repeated(tmp_path: Path) -> None:
     """The error holds the exact command with its environment, and apt's own words."""
-    monkeypatch.setenv("AXL_CACHE_DIR", str(tmp_path))
-    archive = apt.Archive(["trixie"])
-    archive.root.mkdir(parents=True)
-    (archive.root / "apt.conf").touch()
+    archive = apt.Archive(["trixie"], tmp_path)
+    (tmp_path / "apt.conf").touch()
 
     with pytest.raises(CannotInstallError, match=r"run: APT_CONFIG=\S+/apt\.conf apt-get -qq frob"):
         archive._run(["apt-get", "-qq", "frobnicate"])

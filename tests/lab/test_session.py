@@ -38,6 +38,7 @@ class Agent:
         self._thread.join(10)
 
     def _serve(self) -> None:
+        """One connection after the other."""
         while True:
             try:
                 connection, _ = self._listener.accept()
@@ -49,6 +50,7 @@ class Agent:
                     self._do(*line.split())
 
     def _do(self, verb: str, *arguments: str) -> None:
+        """Carry out one request."""
         if verb == "run":
             job = self.files.share / "jobs" / arguments[0]
             (job / "pid").write_text("1")
