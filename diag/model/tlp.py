@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 
 from diag.model import tlp_header as hdr
+from diag.model import tlp_words as words
 from diag.model.tlp_header import Records
-from pyaccel.spec.formats import TLP_BYTES, TLP_DTYPE, TlpKind
+from pyaccel.spec.formats import TLP_BYTES, TLP_DTYPE, TLP_STRUCT, TlpKind
 
 ADDRESS_UNKNOWN: Final = (1 << 64) - 1
 """An interrupt delivered through an eventfd: the host gave no message address."""
@@ -49,8 +49,7 @@ class LinkState(Protocol):
         """Bus address of a BAR, None if it decodes nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Access:
+class _Access(NamedTuple):
     """One memory transaction; `known` False: the address is an offset in its BAR only."""
 
     address: int
@@ -58,6 +57,16 @@ class _Access:
     bar: int
     from_endpoint: bool
     known: bool = True
+
+
+class _Packet(NamedTuple):
+    """What differs between the packets of one transaction."""
+
+    length: int
+    tag: int
+    data: int = 0
+    data_bytes: int = 0
+    status: int = 0
 
 
 class TlpTap:
@@ -86,12 +95,15 @@ class TlpTap:
             raise ValueError(f"capacity {capacity} is not positive")
         self.function_id = 0
         """Bus:device.function of the endpoint; its owner keeps it current."""
+        self.capacity = capacity
+        """Most records kept."""
         self.dropped = 0
         """Records that found no room since `drain()`."""
         self._link = link
         self._endpoint = endpoint
         self._clock = clock
-        self._records: Records = np.zeros(capacity, dtype=np.dtype(TLP_DTYPE))
+        self._raw = bytearray(capacity * TLP_BYTES)
+        self._records: Records = np.frombuffer(self._raw, dtype=np.dtype(TLP_DTYPE))
         self._used = 0
         self._device_tags = hdr.TagAllocator()
         self._host_tags = hdr.TagAllocator()
@@ -100,36 +112,30 @@ class TlpTap:
         """Records kept."""
         return self._used
 
-    @property
-    def capacity(self) -> int:
-        """Most records kept."""
-        return len(self._records)
-
     def drain(self) -> tuple[Records, int]:
         """The records kept and how many were dropped; both start again at zero."""
         taken = self._records[: self._used].copy()
-        dropped = self.dropped
-        self._records[: self._used] = np.zeros((), dtype=self._records.dtype)
+        dropped, self.dropped = self.dropped, 0
+        self._raw[: self._used * TLP_BYTES] = bytes(self._used * TLP_BYTES)
         self._used = 0
-        self.dropped = 0
         return taken, dropped
 
     def config_read(self, offset: int, length: int, value: int | None = None) -> None:
         """The host read configuration space; `value` is what it got (little-endian)."""
         for start, size in hdr.split_dwords(offset, length):
             data = hdr.slice_value(value, start - offset, size)
-            self._config_pair(TlpKind.CFGRD0, start, size, data)
+            self._config(_Access(start, size, NO_BAR, from_endpoint=False), data, write=False)
 
     def config_write(self, offset: int, length: int, value: int | None = None) -> None:
         """The host wrote configuration space."""
         for start, size in hdr.split_dwords(offset, length):
             data = hdr.slice_value(value, start - offset, size)
-            self._config_pair(TlpKind.CFGWR0, start, size, data)
+            self._config(_Access(start, size, NO_BAR, from_endpoint=False), data, write=True)
 
     def mmio_read(
         self, bar: int, offset: int, length: int, value: int | None = None, status: int | None = 0
     ) -> None:
-        """The host read a BAR; `value` is what it got when that is at most 4 bytes.
+        """The host read a BAR; of `value`, what it got (little-endian), 4 bytes are kept.
 
         `status` is the Completion Status (0 SC, 1 UR, 4 CA), None if no completion was sent.
         """
@@ -156,16 +162,12 @@ class TlpTap:
         `address` and `data` are the message's, None when the host gave an eventfd instead;
         the record's data is then the vector number and its address `ADDRESS_UNKNOWN`.
         """
-        records = self._new(1)
-        if records is None:
-            return
-        self._fill(records, TlpKind.MSI, from_endpoint=True, bar=NO_BAR)
-        records["address"] = 0 if address is None else address
-        records["length_bytes"] = 4
-        hdr.set_data(records, vector if data is None else data, 4)
-        hdr.memory_header(records, write=True)
-        if address is None:
-            records["address"] = ADDRESS_UNKNOWN
+        known = address is not None
+        access = _Access(address or 0, 4, NO_BAR, from_endpoint=True, known=known)
+        header = words.memory(access.address, 4, self.function_id, 0, write=True)
+        if self._has_room(1):
+            payload = vector if data is None else data
+            self._put(access, TlpKind.MSI, header, _Packet(4, 0, payload, 4))
 
     def _mmio(self, bar: int, offset: int, length: int) -> _Access:
         base = self._link.bar_address(bar)
@@ -173,36 +175,44 @@ class TlpTap:
         start = offset if base is None else base + offset
         return _Access(start, length, bar, from_endpoint=False, known=base is not None)
 
-    def _config_pair(self, kind: TlpKind, offset: int, size: int, data: int | None) -> None:
-        records = self._new(2)
-        if records is None:
+    def _config(self, access: _Access, data: int | None, *, write: bool) -> None:
+        if not self._has_room(2):
             return
-        self._fill(records, kind, from_endpoint=False, bar=NO_BAR)
-        records["address"] = offset
-        records["length_bytes"] = size
-        records["completer_id"] = self.function_id
-        records["tag"] = self._host_tags.take(1, hdr.HOST_TAGS)[0]
-        request, answer = records[:1], records[1:]
-        write = kind is TlpKind.CFGWR0
-        hdr.set_data(request if write else answer, data, size)
-        hdr.config_header(request, write=write)
-        answer["kind"] = TlpKind.CPL if write else TlpKind.CPLD
-        answer["from_endpoint"] = 1
-        # The completion of a configuration read carries the whole DW (s2.2.9).
-        answer["length_bytes"] = 0 if write else 4
-        hdr.completion_header(answer, 4, 0)
+        tag = self._host_tags.take(hdr.HOST_TAGS)
+        size = 0 if data is None else access.length
+        kind = TlpKind.CFGWR0 if write else TlpKind.CFGRD0
+        header = words.config(access.address, access.length, self.function_id, tag, write=write)
+        sent = (
+            _Packet(access.length, tag, data or 0, size) if write else _Packet(access.length, tag)
+        )
+        self._put(access, kind, header, sent, completer=self.function_id)
+        # A completion carries the whole DW, its Byte Count is 4 and its address 0 (s2.2.9).
+        bytes_back = 0 if write else 4
+        back = words.completion((self.function_id, HOST_ID, tag), 0, bytes_back, 4, 0)
+        answer = _Packet(0, tag) if write else _Packet(4, tag, data or 0, size)
+        kind = TlpKind.CPL if write else TlpKind.CPLD
+        self._put(access, kind, back, answer, completer=self.function_id, answer=True)
 
     def _write(self, access: _Access, value: int | None) -> None:
         step = self._link.max_payload_bytes
-        records = self._reserve(hdr.grid_count(access.address, access.length, step))
+        count = hdr.grid_count(access.address, access.length, step)
+        if count == 1 and self._has_room(1):
+            requester = self._requester(access)
+            header = words.memory(access.address, access.length, requester, 0, write=True)
+            kept = 0 if value is None else min(4, access.length)
+            packet = _Packet(access.length, 0, value or 0, kept)
+            self._put(access, TlpKind.MWR, header, packet)
+        elif count > 1:
+            self._write_many(access, step, count)
+
+    def _write_many(self, access: _Access, step: int, count: int) -> None:
+        records = self._reserve(count)
         if len(records) == 0:
             return
         starts, sizes = hdr.grid(access.address, access.length, step, len(records))
-        self._fill(records, TlpKind.MWR, from_endpoint=access.from_endpoint, bar=access.bar)
+        self._fill(records, TlpKind.MWR, access)
         records["address"] = starts
         records["length_bytes"] = sizes
-        if access.length <= 4:
-            hdr.set_data(records[:1], value, int(sizes[0]))
         hdr.memory_header(records, write=True)
         if not access.known:
             records["address"] = ADDRESS_UNKNOWN
@@ -210,24 +220,46 @@ class TlpTap:
     def _read(self, access: _Access, value: int | None, status: int | None) -> None:
         step = self._link.max_read_request_bytes
         # A refused request gets one completion without data; a lost one gets none.
-        piece = {None: 0, 0: min(self._link.max_payload_bytes, step)}.get(status, step)
-        room = len(self._records) - self._used
+        piece = min(self._link.max_payload_bytes, step) if status == 0 else step
+        answers = hdr.grid_count(access.address, access.length, piece)
+        if answers == 1:
+            self._read_one(access, value, status)
+        elif answers > 1:
+            self._read_many(access, step, 0 if status is None else piece, status or 0)
+
+    def _read_one(self, access: _Access, value: int | None, status: int | None) -> None:
+        answered = status is not None
+        if not self._has_room(2 if answered else 1):
+            return
+        tag = self._take_tag(access)
+        requester, address, length = self._requester(access), access.address, access.length
+        header = words.memory(address, length, requester, tag, write=False)
+        self._put(access, TlpKind.MRD, header, _Packet(length, tag))
+        if status is None:
+            return
+        size = 0 if status else length
+        kept = 0 if value is None or status else min(4, length)
+        completer = self._completer(access)
+        back = words.completion((completer, requester, tag), status, size, length, address)
+        kind = TlpKind.CPL if status else TlpKind.CPLD
+        packet = _Packet(size, tag, (value or 0) if kept else 0, kept, status)
+        self._put(access, kind, back, packet, completer=completer, answer=True)
+
+    def _read_many(self, access: _Access, step: int, piece: int, status: int) -> None:
+        room = self.capacity - self._used
         plan = hdr.ReadPlan.make(access.address, access.length, step, piece, room)
         allocator = self._device_tags if access.from_endpoint else self._host_tags
-        limit = self._link.tag_count if access.from_endpoint else hdr.HOST_TAGS
-        tags = allocator.take(plan.requests, limit, kept=room)
+        tags = allocator.take_many(plan.requests, self._tag_limit(access), room)
         records = self._reserve(plan.count)
         room = len(records)
         if room == 0:
             return
-        self._fill(records, TlpKind.MRD, from_endpoint=access.from_endpoint, bar=access.bar)
+        self._fill(records, TlpKind.MRD, access)
         records["address"] = plan.starts[:room]
         records["length_bytes"] = plan.sizes[:room]
         records["tag"] = tags[plan.owner[:room]]
         hdr.memory_header(records, write=False)
-        self._complete(records, plan, access, status or 0)
-        if access.length <= 4 and status == 0:
-            hdr.set_data(records[1:2], value, access.length)
+        self._complete(records, plan, access, status)
 
     def _complete(self, records: Records, plan: hdr.ReadPlan, access: _Access, status: int) -> None:
         """Turn the answers among the records of a read into completions of the other side."""
@@ -235,7 +267,8 @@ class TlpTap:
         done = records[mask]
         done["kind"] = TlpKind.CPL if status else TlpKind.CPLD
         done["from_endpoint"] = not access.from_endpoint
-        done["completer_id"] = HOST_ID if access.from_endpoint else self.function_id
+        done["bar"] = NO_BAR
+        done["completer_id"] = self._completer(access)
         done["status"] = status
         if status:
             done["length_bytes"] = 0
@@ -244,30 +277,73 @@ class TlpTap:
         if not access.known:
             records["address"] = ADDRESS_UNKNOWN
 
-    def _fill(self, records: Records, kind: TlpKind, *, from_endpoint: bool, bar: int) -> None:
+    def _requester(self, access: _Access) -> int:
+        return self.function_id if access.from_endpoint else HOST_ID
+
+    def _completer(self, access: _Access) -> int:
+        return HOST_ID if access.from_endpoint else self.function_id
+
+    def _tag_limit(self, access: _Access) -> int:
+        return self._link.tag_count if access.from_endpoint else hdr.HOST_TAGS
+
+    def _take_tag(self, access: _Access) -> int:
+        allocator = self._device_tags if access.from_endpoint else self._host_tags
+        return allocator.take(self._tag_limit(access))
+
+    def _put(  # noqa: PLR0913 one keyword per end of the packet
+        self,
+        access: _Access,
+        kind: TlpKind,
+        header: words.Words4,
+        packet: _Packet,
+        *,
+        completer: int = 0,
+        answer: bool = False,
+    ) -> None:
+        """Store one record; the caller has checked that there is room."""
+        TLP_STRUCT.pack_into(
+            self._raw,
+            self._used * TLP_BYTES,
+            self._clock(),
+            access.address if access.known else ADDRESS_UNKNOWN,
+            packet.length,
+            *header,
+            self._endpoint,
+            self._requester(access),
+            completer,
+            packet.tag,
+            kind,
+            access.from_endpoint is not answer,
+            NO_BAR if answer else access.bar,
+            packet.status,
+            packet.data_bytes,
+            0,
+            packet.data & 0xFFFFFFFF,
+            0,
+        )
+        self._used += 1
+
+    def _fill(self, records: Records, kind: TlpKind, access: _Access) -> None:
         records["time_ns"] = self._clock()
         records["endpoint"] = self._endpoint
-        records["requester_id"] = self.function_id if from_endpoint else HOST_ID
+        records["requester_id"] = self._requester(access)
         records["kind"] = kind
-        records["from_endpoint"] = from_endpoint
-        records["bar"] = bar
+        records["from_endpoint"] = access.from_endpoint
+        records["bar"] = access.bar
 
-    def _new(self, count: int) -> Records | None:
-        """Room for all `count` records, or None and all of them counted as dropped."""
-        if len(self._records) - self._used < count:
-            self.dropped += count
-            return None
-        return self._take(count)
+    def _has_room(self, count: int) -> bool:
+        """Whether all `count` records fit; if not they are counted as dropped."""
+        if self.capacity - self._used >= count:
+            return True
+        self.dropped += count
+        return False
 
     def _reserve(self, count: int) -> Records:
         """Room for as many of `count` records as fit; the rest is counted as dropped."""
-        room = min(count, len(self._records) - self._used)
+        room = min(count, self.capacity - self._used)
         self.dropped += count - room
-        return self._take(room)
-
-    def _take(self, count: int) -> Records:
-        records = self._records[self._used : self._used + count]
-        self._used += count
+        records = self._records[self._used : self._used + room]
+        self._used += room
         return records
 
 

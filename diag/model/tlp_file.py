@@ -12,10 +12,10 @@ All numbers are little-endian::
 
 A file that was cut short is readable up to its last whole record. The JSON object has at
 least "schema" (1), "dropped" (records that found no room in the tap) and "endpoints" (a
-list; a record's `endpoint` is an index into it). Example of an empty file of one endpoint
-(128 bytes)::
+list; a record's `endpoint` is an index into it). The shortest file, 64 bytes::
 
-    41 58 4c 54 4c 50 30 31  70 00 00 00  40 00 00 00  {"schema": 1, "dropped": 0, ...
+    41 58 4c 54 4c 50 30 31  30 00 00 00  40 00 00 00
+    {"schema": 1, "dropped": 0, "endpoints": [{}]} and two spaces
 """
 
 from __future__ import annotations

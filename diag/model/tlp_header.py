@@ -33,12 +33,17 @@ class TagAllocator:
     def __init__(self) -> None:
         self._next = 0
 
-    def take(self, count: int, limit: int, kept: int | None = None) -> Column:
+    def take(self, limit: int) -> int:
+        """The next tag below `limit`."""
+        tag = self._next % limit
+        self._next = tag + 1
+        return tag
+
+    def take_many(self, count: int, limit: int, kept: int) -> Column:
         """Use `count` tags below `limit`; the first `kept` of them are returned."""
         first = self._next % limit
         self._next = (first + count) % limit
-        wanted = count if kept is None else min(kept, count)
-        return (first + np.arange(wanted)) % limit
+        return (first + np.arange(min(kept, count))) % limit
 
 
 def split_dwords(offset: int, length: int) -> Iterator[tuple[int, int]]:
@@ -55,13 +60,6 @@ def slice_value(value: int | None, skip: int, size: int) -> int | None:
     if value is None:
         return None
     return (value >> (8 * skip)) & ((1 << (8 * size)) - 1)
-
-
-def set_data(records: Records, data: int | None, size: int) -> None:
-    """Keep the first `size` <= 4 payload bytes, when they are known."""
-    if data is not None:
-        records["data"] = data & 0xFFFFFFFF
-        records["data_bytes"] = size
 
 
 def grid_count(address: int, length: int, step: int) -> int:
@@ -154,18 +152,7 @@ def memory_header(records: Records, *, write: bool) -> None:
     header[:, 3] = np.where(long, low, 0)
 
 
-def config_header(records: Records, *, write: bool) -> None:
-    """Header of Type 0 Configuration Requests (PCIe 6.0 s2.2.7.1)."""
-    _, enables = byte_enables(records)
-    header = records["header"]
-    header[:, 0] = 1 | TYPE_CONFIG0 | (FMT_DATA if write else 0)
-    header[:, 1] = _requester(records) | enables
-    target = records["completer_id"].astype(np.int64) << 16
-    header[:, 2] = target | (records["address"] & np.uint64(0xFFC)).astype(np.int64)
-    header[:, 3] = 0
-
-
-def completion_header(records: Records, remaining: Column | int, lower: Column | int) -> None:
+def completion_header(records: Records, remaining: Column, lower: Column) -> None:
     """Header of Completions (PCIe 6.0 s2.2.9.1).
 
     Args:
@@ -174,13 +161,13 @@ def completion_header(records: Records, remaining: Column | int, lower: Column |
         lower: address of the first byte; its low 7 bits are the Lower Address field.
     """
     size = records["length_bytes"].astype(np.int64)
-    first = np.asarray(lower, dtype=np.int64)
+    first = (lower & np.uint64(0x7F)).astype(np.int64)
     dwords = np.where(size > 0, ((first & 3) + size + 3) // 4, 0)
     status = records["status"].astype(np.int64) << 13
     header = records["header"]
     header[:, 0] = (dwords & 0x3FF) | TYPE_COMPLETION | np.where(size > 0, FMT_DATA, 0)
     header[:, 1] = (records["completer_id"].astype(np.int64) << 16) | status
-    header[:, 1] |= (np.asarray(remaining, dtype=np.int64) & 0xFFF).astype(np.uint32)
+    header[:, 1] |= (remaining & 0xFFF).astype(np.uint32)
     header[:, 2] = _requester(records) | (first & 0x7F)
     header[:, 3] = 0
 

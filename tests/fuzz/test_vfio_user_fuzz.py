@@ -78,6 +78,7 @@ def test_coverage_guided(tmp_path: Path) -> None:
             f"-max_total_time={os.environ.get('AXL_FUZZ_SECONDS', '10')}",
             "-timeout=20",
             "-max_len=600",
+            "-len_control=0",
             f"-artifact_prefix={tmp_path}/",
             str(tmp_path),
         ],
