@@ -27,7 +27,7 @@ def plain(text: str, _severity: str) -> str:
 
 def render_tree(rack: Rack, paint: Paint = plain) -> Iterator[str]:
     """The tree with one line per port and endpoint, then what is wrong."""
-    yield _headline(rack)
+    yield from _headlines(rack)
     tree = _Tree(rack, paint)
     roots = list(rack.ports_below(None))
     for port in roots:
@@ -160,13 +160,15 @@ class _Tree:
         return " ".join(words)
 
 
-def _headline(rack: Rack) -> str:
+def _headlines(rack: Rack) -> Iterator[str]:
     cards, endpoints = len(rack.cards()), len(rack.endpoints)
-    text = (
+    yield (
         f"rack {printable(rack.name)}: {cards} card{'s' * (cards != 1)},"
         f" {endpoints} endpoint{'s' * (endpoints != 1)}, generation {dash(rack.generation)}"
     )
-    return text if rack.live else f"{text}\n(not asked: {dash(rack.live_reason)})"
+    if not rack.live:
+        text = f"(not asked: {dash(rack.live_reason)})"
+        yield from textwrap.wrap(text, WIDTH, break_long_words=False)
 
 
 def _branch(*, last: bool) -> str:
