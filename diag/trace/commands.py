@@ -109,7 +109,10 @@ class Tally:
             low, high = int(time.min()), int(time.max())
             self.first_ns = low if self.first_ns is None else min(low, self.first_ns)
             self.last_ns = high if self.last_ns is None else max(high, self.last_ns)
-        return usable & (_COLUMN_OF_STAGE[stage] >= 0)
+        # Sequence 0 means "no command": the wake-up of somebody who waited for nothing.
+        is_stamp = (_COLUMN_OF_STAGE[stage] >= 0) & (columns["sequence"] != 0)
+        stamped: NDArray[np.bool_] = usable & is_stamp
+        return stamped
 
 
 class _Work:
@@ -125,12 +128,15 @@ class _Work:
         self.written_count = 0
 
     def scatter(self, segment: Segment, slot: NDArray[np.int64]) -> None:
-        """Take a segment's stamps; of repeated ones the last counts."""
+        """Take a segment's stamps; of repeated ones the last counts, of wakes the earliest."""
         columns = {name: segment.select(column) for name, column in segment.columns.items()}
-        stage = columns["stage"]
+        stage, time = columns["stage"], columns["time_ns"].view(np.int64)
+        wakes = np.flatnonzero(stage == Stage.WAKE)
+        earliest = self._earliest_wakes(slot[wakes], time[wakes])
         place = slot * len(STAMPS) + _COLUMN_OF_STAGE[stage]
-        self.stamps.reshape(-1)[place] = columns["time_ns"].view(np.int64)
-        self.written_count += len(place)
+        self.stamps.reshape(-1)[place] = time
+        self.stamps[slot[wakes], COL_WAKE] = earliest
+        self.written_count += len(place) - len(wakes)
         submits = np.flatnonzero(stage == Stage.SUBMIT)
         self._describe(columns, slot, submits)
         completes = np.flatnonzero(stage == Stage.COMPLETE)
@@ -138,6 +144,21 @@ class _Work:
         # Only where the submission was never seen: it knows best.
         orphans = completes[self.stamps[slot[completes], STAMPS.index(Stage.SUBMIT)] == UNKNOWN]
         self._describe(columns, slot, orphans)
+
+    def _earliest_wakes(
+        self, slot: NDArray[np.int64], time: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """For each wake the earliest one of its command so far: many may wait for one command."""
+        if not len(slot):
+            return time
+        known = self.stamps[slot, COL_WAKE]
+        time = np.where(known != UNKNOWN, np.minimum(known, time), time)
+        order = np.lexsort((time, slot))
+        is_first = np.ones(len(order), bool)
+        is_first[1:] = slot[order][1:] != slot[order][:-1]
+        earliest = np.empty_like(time)
+        earliest[order] = time[order][is_first][np.cumsum(is_first) - 1]
+        return earliest
 
     def _describe(self, columns: Columns, slot: NDArray[np.int64], at: NDArray[np.intp]) -> None:
         if not len(at):
@@ -163,7 +184,8 @@ def match(batches: Iterable[pa.RecordBatch]) -> tuple[Commands, Tally]:
     for number, segment in enumerate(segments):
         work.scatter(segment, slots.of_segment(number))
     tally.ignored_count += grouper.ignored_count
-    tally.repeated_count = work.written_count - int(np.count_nonzero(work.stamps != UNKNOWN))
+    kept = np.count_nonzero(work.stamps[:, :COL_WAKE] != UNKNOWN)
+    tally.repeated_count = work.written_count - int(kept)
     commands = _compact(work, slots, np.array(grouper.keys, np.int64).reshape(-1, 4))
     _spread_doorbells(commands)
     return commands, tally

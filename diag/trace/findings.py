@@ -48,6 +48,13 @@ class CommandRow:
         return seen[-1]
 
     @property
+    def last_stage_before_completion(self) -> str:
+        """How far the device got with a command that ended badly; "nothing" if unknown."""
+        names = [stage.name.lower() for stage in STAMPS[:COL_COMPLETE]]
+        seen = [name for name in names if self.stamps_ns[name] is not None]
+        return seen[-1] if seen else "nothing"
+
+    @property
     def total_ns(self) -> int | None:
         """From submission to the waiter's return, or to the completion if nobody waited."""
         start = self.stamps_ns["submit"]

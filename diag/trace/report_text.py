@@ -200,7 +200,10 @@ def _failed(report: Report) -> list[str]:
     lines = [f"{report.failed_count:,} commands completed with an error"]
     for row in report.failed[:UNFINISHED_ROWS]:
         status = UNKNOWN_TEXT if row.status is None else code_name("status", row.status)
-        lines.append(f"  {_identity(report, row)}: {status}")
+        lines.append(
+            f"  {_identity(report, row)}: {status} after {duration(row.total_ns)}, "
+            f"last seen {row.last_stage_before_completion}"
+        )
     rest = report.failed_count - UNFINISHED_ROWS
     return [*lines, f"  ... and {rest:,} more"] if rest > 0 else lines
 

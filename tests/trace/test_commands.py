@@ -55,10 +55,16 @@ def reference(events):
             epochs[queue] = epochs.get(queue, 0) + 1
         if stage not in STAMPS or record["time_ns"] >= LIMIT or record["endpoint"] >= 4096:
             continue
+        if record["sequence"] == 0:
+            continue
         key = (queue, epochs.get(queue, 0), int(record["sequence"]))
         row = rows.setdefault(key, {"stamps": {}, "what": None, "status": UNKNOWN})
-        repeated += stage in row["stamps"]
-        row["stamps"][stage] = int(record["time_ns"])
+        time = int(record["time_ns"])
+        if stage == Stage.WAKE:
+            time = min(time, row["stamps"].get(stage, time))
+        else:
+            repeated += stage in row["stamps"]
+        row["stamps"][stage] = time
         size = int(record["bytes"])
         what = (
             *(int(record[n]) for n in ("opcode", "op", "direction")),
@@ -183,6 +189,20 @@ def test_doorbell_that_would_come_after_the_completion_is_unknown():
     ]
     commands, _ = matched(*events)
     assert commands.stamp(Stage.DOORBELL).tolist() == [UNKNOWN, 7]
+
+
+def test_first_waiter_to_wake_counts():
+    """Several may wait for one command, and again later: that is no repetition."""
+    waits = [event(Stage.WAKE, time, 1) for time in (90, 70, 80)]
+    commands, tally = matched(command(1, 0, stages=(Stage.SUBMIT,)), *waits, cut=3)
+    assert commands.stamp(Stage.WAKE).tolist() == [70]
+    assert tally.repeated_count == 0
+
+
+def test_sequence_zero_is_no_command():
+    """The event format gives 0 to events that belong to no command."""
+    commands, _ = matched(event(Stage.WAKE, 1, 0), event(Stage.SUBMIT, 1, 1))
+    assert commands.sequence.tolist() == [1]
 
 
 def test_queue_made_again_starts_a_new_life():

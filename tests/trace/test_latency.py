@@ -100,7 +100,7 @@ def test_group_keys_of_any_width_are_told_apart():
     events = [
         command(n, 1, pid=pid, queue=queue, opcode=200)
         for pid in pids
-        for n, queue in enumerate((0, 65535))
+        for n, queue in enumerate((0, 65535), start=1)
     ]
     groups = group_by(table(*events), ("pid", "queue", "opcode"))
     assert [group.command_count for group in groups] == [1] * 6
