@@ -7,7 +7,7 @@ import struct
 from enum import IntEnum, IntFlag
 from typing import Final, NamedTuple, Self
 
-from pyaccel.spec.types import Buffer, DtypeSpec
+from pyaccel.spec.types import Buffer, DtypeSpec, Packed
 
 PCI_VENDOR_ID: Final = 0x1af4
 """Vendor id (range documented for experiments)."""
@@ -623,7 +623,7 @@ class CmdHeader(NamedTuple):
     sequence: int = 0
     """Chosen by the host, one higher with each command of the queue."""
 
-    def pack(self) -> bytes:
+    def pack(self) -> Packed:
         """The 16 bytes of this record."""
         return CMD_HEADER_STRUCT.pack(self.opcode, self.flags, self.slots, self.op, self.context, self.dtype, self.reserved, self.sequence)
 
@@ -661,7 +661,7 @@ class CmdCopy(NamedTuple):
     reserved: tuple[int, ...] = (0,) * 3
     """Zero."""
 
-    def pack(self) -> bytes:
+    def pack(self) -> Packed:
         """The 48 bytes of this record."""
         return CMD_COPY_STRUCT.pack(self.src_va, self.dst_va, self.length_bytes, *self.reserved)
 
@@ -697,7 +697,7 @@ class CmdFence(NamedTuple):
     reserved: tuple[int, ...] = (0,) * 3
     """Zero."""
 
-    def pack(self) -> bytes:
+    def pack(self) -> Packed:
         """The 48 bytes of this record."""
         return CMD_FENCE_STRUCT.pack(self.va, self.value, self.timeout_us, self.reserved0, *self.reserved)
 
@@ -728,7 +728,7 @@ class CmdTensor(NamedTuple):
     params: tuple[int, ...] = (0,) * 2
     """Scalars as raw bits, see the opcode."""
 
-    def pack(self) -> bytes:
+    def pack(self) -> Packed:
         """The 48 bytes of this record."""
         return CMD_TENSOR_STRUCT.pack(*self.shape, *self.params)
 
@@ -766,7 +766,7 @@ class CmdOperand(NamedTuple):
     reserved: tuple[int, ...] = (0,) * 2
     """Zero."""
 
-    def pack(self) -> bytes:
+    def pack(self) -> Packed:
         """The 64 bytes of this record."""
         return CMD_OPERAND_STRUCT.pack(self.va, *self.strides, self.dtype, self.flags, self.reserved0, self.reserved1, *self.reserved)
 
@@ -803,7 +803,7 @@ class CmdRandom(NamedTuple):
     reserved: tuple[int, ...] = (0,) * 5
     """Zero."""
 
-    def pack(self) -> bytes:
+    def pack(self) -> Packed:
         """The 64 bytes of this record."""
         return CMD_RANDOM_STRUCT.pack(self.seed, self.offset, self.subsequence, *self.reserved)
 
@@ -845,7 +845,7 @@ class Completion(NamedTuple):
     flags: int = 0
     """enum completion_flag"""
 
-    def pack(self) -> bytes:
+    def pack(self) -> Packed:
         """The 32 bytes of this record."""
         return COMPLETION_STRUCT.pack(self.sequence, self.fetch_ticks, self.start_delta, self.finish_delta, self.result, self.status, self.queue, self.flags)
 
@@ -857,7 +857,6 @@ class Completion(NamedTuple):
 
 
 COMPLETION_STRUCT: Final = struct.Struct("<QQIIIHBB")
-COMPLETION_BYTES: Final = 32
 COMPLETION_DTYPE: Final[DtypeSpec] = [
     ("sequence", "<u8"),
     ("fetch_ticks", "<u8"),
@@ -909,7 +908,7 @@ class Event(NamedTuple):
     reserved: tuple[int, ...] = (0,) * 5
     """Zero."""
 
-    def pack(self) -> bytes:
+    def pack(self) -> Packed:
         """The 64 bytes of this record."""
         return EVENT_STRUCT.pack(self.time_ns, self.sequence, self.bytes, self.address, self.endpoint, self.pid, self.tid, self.value, self.queue, self.context, self.status, self.stage, self.origin, self.opcode, self.direction, self.op, *self.reserved)
 
@@ -978,7 +977,7 @@ class EventRingHeader(NamedTuple):
     reserved2: int = 0
     """Zero."""
 
-    def pack(self) -> bytes:
+    def pack(self) -> Packed:
         """The 128 bytes of this record."""
         return EVENT_RING_HEADER_STRUCT.pack(self.magic, self.version, self.record_bytes, self.capacity, self.board_serial, self.endpoint_index, self.pid, self.start_ns, *self.reserved0, self.head, self.dropped, self.closed, *self.reserved1, self.tail, self.reserved2)
 
@@ -1047,7 +1046,7 @@ class Tlp(NamedTuple):
     reserved: int = 0
     """Zero."""
 
-    def pack(self) -> bytes:
+    def pack(self) -> Packed:
         """The 64 bytes of this record."""
         return TLP_STRUCT.pack(self.time_ns, self.address, self.length_bytes, *self.header, self.endpoint, self.requester_id, self.completer_id, self.tag, self.kind, self.from_endpoint, self.bar, self.status, self.data_bytes, self.reserved0, self.data, self.reserved)
 

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 Buffer = bytes | bytearray | memoryview
 """What the generated `unpack_from` methods read from."""
 
+Packed = bytes
+"""What the generated `pack` methods give: a record may have a field named `bytes`."""
+
 DtypeSpec = list[tuple[str, str] | tuple[str, str, tuple[int, ...]]]
 """Argument of numpy.dtype(), kept plain so that importing a table does not import NumPy."""
 
