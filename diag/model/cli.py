@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -34,6 +34,7 @@ from diag.model.rack.launch import (
 from diag.model.rack.runtime_dir import RackDir, is_locked, list_racks, rack_dir
 from diag.model.rack.spec import load_rack, shipped_racks
 
+DEFAULT_RACK: Final = "2x2"
 _EPILOG = """
 Examples:
 
@@ -82,9 +83,15 @@ def _root(
 
 @app.command()
 def up(
+    shape: Annotated[
+        str | None, typer.Argument(metavar="[RACK]", help="The same as --rack.")
+    ] = None,
     rack: Annotated[
-        str, typer.Option("--rack", help="Shipped rack (see: accel-rack racks) or rack file.")
-    ] = "2x2",
+        str | None,
+        typer.Option(
+            "--rack", help="Shipped rack (see: accel-rack racks) or rack file; 2x2 by default."
+        ),
+    ] = None,
     name: Annotated[
         str | None, typer.Option("--name", "-n", help="Name of the running rack.")
     ] = None,
@@ -96,13 +103,15 @@ def up(
     ] = False,
 ) -> None:
     """Start a rack; it is usable when this returns."""
+    if None not in {shape, rack}:
+        raise usage_error("name the rack once")
+    chosen = shape or rack or DEFAULT_RACK
     with told_errors():
+        spec = load_rack(chosen)
         if foreground:
-            load_rack(rack)
-            command = supervisor_command(rack, name, auto_restart=auto_restart)
+            command = supervisor_command(chosen, name, auto_restart=auto_restart)
             os.execve(command[0], command, supervisor_environment())  # noqa: S606 - no shell
-        directory = start_rack(rack, name, auto_restart=auto_restart)
-    spec = load_rack(rack)
+        directory = start_rack(chosen, name, auto_restart=auto_restart)
     typer.echo(f"rack {directory.name} is up: {spec.description}")
     typer.echo(f"  {spec.endpoint_count} endpoints in {directory.path}")
     typer.echo(f"next: accel-info, accel-rack status, accel-rack down {directory.name}")

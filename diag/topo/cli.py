@@ -31,7 +31,7 @@ Examples:
 
   accel-info 1                                  endpoint 1 with its registers
 
-  accel-info card:00a0c00000000001/0            the same by what never changes
+  accel-info card:0x00a0c00000000001/0            the same by what never changes
 
   accel-info 0000:02:00.0                       a port, or an endpoint, by address
 
@@ -126,7 +126,8 @@ def _registers(source: Source, endpoint: Endpoint) -> dict[str, list[dict[str, A
 def _find(rack: Rack, subject: str) -> Endpoint | Port:
     wanted = subject.lower()
     for endpoint in rack.endpoints:
-        if wanted in {str(endpoint.n), f"ep{endpoint.n}", endpoint.identity}:
+        identity = endpoint.identity
+        if wanted in {str(endpoint.n), f"ep{endpoint.n}", identity, identity.replace("0x", "")}:
             return endpoint
     long = wanted if wanted.count(":") == 2 else f"0000:{wanted}"
     members: list[Endpoint | Port] = [*rack.endpoints, *rack.ports]

@@ -61,7 +61,7 @@ def _cards(rack: Rack) -> Iterator[Finding]:
             yield Finding(
                 "error",
                 "card-incomplete",
-                f"card:{serial:016x}",
+                f"card:0x{serial:016x}",
                 f"{len(endpoints)} of {count} endpoints are there; missing index {names}",
                 "power-cycle the card; if they stay away, replace it",
             )

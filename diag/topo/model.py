@@ -110,8 +110,8 @@ class Endpoint:
 
     @property
     def identity(self) -> str:
-        """What stays the same wherever the card is plugged: card:SERIAL/INDEX."""
-        return f"card:{self.serial:016x}/{self.index}"
+        """What stays the same wherever the card is plugged: card:0xSERIAL/INDEX."""
+        return f"card:0x{self.serial:016x}/{self.index}"
 
 
 @dataclass(frozen=True, slots=True)

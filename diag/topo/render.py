@@ -184,7 +184,7 @@ def _marked_link(endpoint: Endpoint) -> str:
 
 
 def _card(endpoint: Endpoint) -> str:
-    return f"card:{endpoint.serial:016x}"
+    return f"card:0x{endpoint.serial:016x}"
 
 
 def _about(rack: Rack, subjects: set[str]) -> list[Finding]:

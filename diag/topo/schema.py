@@ -83,7 +83,7 @@ _ENDPOINT: Final = _object(
         "serial": _HEX,
         "index": _count(255),
         "count": {"type": "integer", "minimum": 1, "maximum": 255},
-        "identity": {"type": "string", "pattern": "^card:[0-9a-f]{16}/[0-9]{1,3}$"},
+        "identity": {"type": "string", "pattern": "^card:0x[0-9a-f]{16}/[0-9]{1,3}$"},
         "link": _LINK,
         "bars": {
             "type": "array",

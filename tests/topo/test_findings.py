@@ -76,7 +76,7 @@ def test_a_card_with_a_missing_endpoint_is_an_error() -> None:
     """The card says how many endpoints it has; the missing index is named."""
     finding = only(find(rack(endpoint(count=3, index=1))))
     assert (finding.severity, finding.rule) == ("error", "card-incomplete")
-    assert finding.subject == "card:00a0c00000000001"
+    assert finding.subject == "card:0x00a0c00000000001"
     assert "missing index 0, 2" in finding.text
 
 

@@ -13,7 +13,11 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+import typer
+from typer.testing import CliRunner, Result
 
+import diag.model.cli
+import diag.topo.cli
 from diag.model.rack.launch import RunningRack
 from diag.topo.schema import SCHEMA
 from tests.build.racks import runtime_directory
@@ -21,28 +25,21 @@ from tests.build.racks import runtime_directory
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def run(tool: str, *args: str, expect: int = 0) -> subprocess.CompletedProcess[str]:
-    """Run a tool and check its exit status."""
-    done = subprocess.run(
-        [sys.executable, "-m", tool, *args],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == expect, done.stdout + done.stderr
-    return done
+def run(app: typer.Typer, *args: str, expect: int = 0) -> Result:
+    """Run a command line in this process and check its exit status."""
+    result = CliRunner().invoke(app, list(args))
+    assert result.exit_code == expect, result.output
+    return result
 
 
-def info(*args: str, expect: int = 0) -> subprocess.CompletedProcess[str]:
+def info(*args: str, expect: int = 0) -> Result:
     """Run accel-info."""
-    return run("diag.topo.cli", *args, expect=expect)
+    return run(diag.topo.cli.app, *args, expect=expect)
 
 
-def rack_tool(*args: str, expect: int = 0) -> subprocess.CompletedProcess[str]:
+def rack_tool(*args: str, expect: int = 0) -> Result:
     """Run accel-rack."""
-    return run("diag.model.cli", *args, expect=expect)
+    return run(diag.model.cli.app, *args, expect=expect)
 
 
 @pytest.fixture(scope="module")
@@ -64,19 +61,26 @@ def test_the_tree_of_a_running_rack(mixed: RunningRack) -> None:
     """Live state is shown: addresses are stale before anybody opened the endpoints."""
     text = info("--source", "rack:mixed").stdout
     assert "rack mixed: 2 cards, 4 endpoints, generation 1" in text
-    assert "05:00.0 ep0 card:00a0c00000000021/0 stale msix 256M" in text
+    assert "05:00.0 ep0 card:0x00a0c00000000021/0 stale msix 256M" in text
     assert "note: 4 endpoints: no device address since the last reset" in text
     assert "\x1b" not in text
 
 
 @pytest.mark.parametrize(
     "name",
-    ["1", "ep1", "06:00.0", "0000:06:00.0", "card:00a0c00000000021/1", "CARD:00A0C00000000021/1"],
+    [
+        "1",
+        "ep1",
+        "06:00.0",
+        "0000:06:00.0",
+        "card:0x00a0c00000000021/1",
+        "CARD:0X00A0C00000000021/1",
+    ],
 )
 def test_an_endpoint_is_found_by_all_its_names(mixed: RunningRack, name: str) -> None:
     """Number, bus address and identity lead to the same endpoint."""
     text = info(name, "--source", f"rack:{mixed.directory.path}").stdout
-    assert text.startswith("endpoint 1: card:00a0c00000000021/1 at 0000:06:00.0\n")
+    assert text.startswith("endpoint 1: card:0x00a0c00000000021/1 at 0000:06:00.0\n")
     assert "STATE=STALE" in text
 
 
@@ -127,7 +131,7 @@ def test_a_dead_worker_is_shown_within_its_deadline(mixed: RunningRack) -> None:
         while client.call("rack.info")["workers"][0]["state"] != "dead":
             continue
         text = info("--source", "rack:dying").stdout
-        assert "ep0 card:00a0c00000000001/0 GONE" in text
+        assert "ep0 card:0x00a0c00000000001/0 GONE" in text
         assert "accel-rack restart-card 0" in text
 
 
@@ -148,11 +152,21 @@ def test_a_source_that_cannot_be_read_is_told(base: Path, source: str, reason: s
     assert done.stdout == ""
 
 
-@pytest.mark.parametrize("tool", ["diag.topo.cli", "diag.model.cli"])
-def test_help_has_examples_and_version_a_number(tool: str) -> None:
+@pytest.mark.parametrize("app", [diag.topo.cli.app, diag.model.cli.app])
+def test_help_has_examples_and_version_a_number(app: typer.Typer) -> None:
     """--help teaches by example."""
-    assert "Examples:" in run(tool, "--help").stdout
-    assert run(tool, "--version").stdout.startswith("accel-")
+    assert "Examples:" in run(app, "--help").stdout
+    assert run(app, "--version").stdout.startswith("accel-")
+
+
+@pytest.mark.parametrize("tool", ["diag.topo.cli", "diag.model.cli"])
+def test_the_tools_start_as_processes(base: Path, tool: str) -> None:
+    """What the console scripts call works, and a pipe gets no escape sequences."""
+    done = subprocess.run(
+        [sys.executable, "-m", tool, "--help"], capture_output=True, check=True, cwd=ROOT
+    )
+    assert b"Usage: accel-" in done.stdout
+    assert b"\x1b" not in done.stdout
 
 
 def test_wrong_options_are_wrong_usage() -> None:

@@ -20,15 +20,15 @@ MIXED_TREE = """\
       ├─ 02:00.0 port slot 2  32GT/s x8 (can do 32GT/s x16) !
       │  └─ 03:00.0 card 0
       │     ├─ 04:00.0 port  32GT/s x8
-      │     │  └─ 05:00.0 ep0 card:00a0c00000000021/0 — msix 256M
+      │     │  └─ 05:00.0 ep0 card:0x00a0c00000000021/0 — msix 256M
       │     └─ 04:01.0 port  32GT/s x8
-      │        └─ 06:00.0 ep1 card:00a0c00000000021/1 — msix 512M
+      │        └─ 06:00.0 ep1 card:0x00a0c00000000021/1 — msix 512M
       └─ 02:01.0 port slot 3  16GT/s x8
          └─ 07:00.0 card 1
             ├─ 08:00.0 port  2.5GT/s x8 (can do 16GT/s x8) !
-            │  └─ 09:00.0 ep2 card:00a0c00000000022/0 — msix 256M
+            │  └─ 09:00.0 ep2 card:0x00a0c00000000022/0 — msix 256M
             └─ 08:01.0 port  8GT/s x4
-               └─ 0a:00.0 ep3 card:00a0c00000000022/1 — msi 256M
+               └─ 0a:00.0 ep3 card:0x00a0c00000000022/1 — msi 256M
 """
 
 
@@ -65,7 +65,7 @@ def test_a_rack_without_its_control_socket_says_so(tmp_path: Path) -> None:
 def test_an_endpoint_that_is_gone_stands_out() -> None:
     """Its state replaces the address state."""
     text = "\n".join(render_tree(rack(endpoint(health="gone", health_reason="killed"))))
-    assert "01:00.0 ep0 card:00a0c00000000001/0 GONE msix 256M" in text
+    assert "01:00.0 ep0 card:0x00a0c00000000001/0 GONE msix 256M" in text
     assert "error: 0000:01:00.0: the endpoint is gone: killed" in text
 
 
