@@ -71,7 +71,7 @@ class FakeHost:
 
     def dma_contains(self, address: int, length: int) -> bool:
         """Whether `dma_view` would give the range."""
-        return HOST_BASE <= address and address + length <= HOST_BASE + len(self.memory)
+        return address >= HOST_BASE and address + length <= HOST_BASE + len(self.memory)
 
     def raise_interrupt(self, vector: int) -> bool:
         """Note the interrupt."""
@@ -134,12 +134,19 @@ class PageTable:
 
 
 def plug(
-    host: FakeHost, config: EndpointConfig | None = None, *, fabric: Fabric | None = None
+    host: FakeHost,
+    config: EndpointConfig | None = None,
+    *,
+    fabric: Fabric | None = None,
+    loop: Loop | None = None,
 ) -> Endpoint:
-    """An endpoint in the state that firmware leaves, attached to `host`."""
+    """An endpoint in the state that firmware leaves, attached to `host`.
+
+    Endpoints that shall reach each other share `fabric` and `loop`.
+    """
     config = config or EndpointConfig()
     fabric = fabric or Fabric([config.memory_bytes] * (config.n + 1))
-    endpoint = Endpoint(config, Loop(), fabric)
+    endpoint = Endpoint(config, loop or Loop(), fabric)
     boot(endpoint)
     endpoint.attach(host)
     return endpoint

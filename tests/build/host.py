@@ -10,6 +10,7 @@ import numpy as np
 from diag.model.compute.dtypes import STORAGE
 from diag.model.endpoint import Endpoint, EndpointConfig
 from diag.model.fabric import Fabric
+from diag.model.loop import Loop
 from diag.model.testing import Driver, FakeHost, plug
 from pyaccel.spec.formats import Completion, Dtype, Space
 from tests.build.commands import At
@@ -29,9 +30,14 @@ class Bench:
     host pages in reverse order, so that no two pages are adjacent.
     """
 
-    def __init__(self, config: EndpointConfig | None = None, fabric: Fabric | None = None) -> None:
+    def __init__(
+        self,
+        config: EndpointConfig | None = None,
+        fabric: Fabric | None = None,
+        loop: Loop | None = None,
+    ) -> None:
         self.host = FakeHost(1 << 23)
-        self.endpoint: Endpoint = plug(self.host, config, fabric=fabric)
+        self.endpoint: Endpoint = plug(self.host, config, fabric=fabric, loop=loop)
         self.driver = Driver(self.host, self.endpoint)
         self.table = self.driver.context(0)
         self.area = self.host.alloc(AREA)
