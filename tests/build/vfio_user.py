@@ -67,24 +67,27 @@ class RecordingFunction:
         self.calls: list[str] = []
         self.bus: HostBus | None = None
         self.fail: Exception | None = None
-        """Raised by the next region access."""
+        """Raised by the next call of any method."""
         self.held: memoryview | None = None
         """A view that the function keeps until it must let go."""
 
     def attach(self, bus: HostBus) -> None:
         """A client came."""
+        self._maybe_fail()
         self.bus = bus
         self.calls.append("attach")
 
     def detach(self) -> None:
         """The client went."""
         self._let_go()
+        self._maybe_fail()
         self.bus = None
         self.calls.append("detach")
 
     def dma_changed(self) -> None:
         """Let go of memory."""
         self._let_go()
+        self._maybe_fail()
         self.calls.append("dma_changed")
 
     def region_read(self, region: Region, offset: int, length: int) -> bytes:
@@ -99,10 +102,12 @@ class RecordingFunction:
 
     def reset(self, kind: ResetKind) -> None:
         """Remember the kind."""
+        self._maybe_fail()
         self.calls.append(f"reset {kind.name}")
 
     def doorbell(self) -> None:
         """Remember the ring."""
+        self._maybe_fail()
         self.calls.append("doorbell")
 
     def close(self) -> None:

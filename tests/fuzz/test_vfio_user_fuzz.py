@@ -25,9 +25,9 @@ RANDOM_RUNS = 1500
 
 
 @pytest.fixture(autouse=True)
-def _quiet() -> None:
+def _quiet(caplog: pytest.LogCaptureFixture) -> None:
     """Refusals are logged; thousands of them help nobody."""
-    logging.getLogger("diag.model.vfio_user").setLevel(logging.CRITICAL)
+    caplog.set_level(logging.CRITICAL, "diag.model.vfio_user")
 
 
 def seeds() -> list[bytes]:

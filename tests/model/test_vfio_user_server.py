@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import signal
 import socket
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from diag.model.bus import IrqKind, Region
+from diag.model.bus import IrqKind, Region, RegionSpec
 from diag.model.loop import Loop
 from diag.model.vfio_user import protocol as wire
 from diag.model.vfio_user import version
@@ -38,6 +39,8 @@ from tests.build.vfio_user import (
 )
 
 BASE = 0x1_0000_0000
+F_SEAL_FUTURE_WRITE = 0x10
+"""Not in Python's fcntl before 3.13."""
 
 
 @pytest.fixture
@@ -343,6 +346,34 @@ def test_client_killed_in_the_middle_of_dma(served: Served) -> None:
     served.settle(lambda: served.server.client_pid is None)
 
 
+def test_shared_device_memory_cannot_be_truncated(served: Served) -> None:
+    """A client can neither shrink the memory it is given nor seal it for the next client."""
+    with served.client() as client:
+        memory = client.region_info(Region.BAR2).fd
+        shadow = client.shadow_doorbells()
+        assert memory is not None
+        assert shadow is not None
+        for fd in (memory, shadow.memory_fd):
+            with pytest.raises(PermissionError):
+                os.ftruncate(fd, 0)
+            with pytest.raises(PermissionError):
+                fcntl.fcntl(fd, fcntl.F_ADD_SEALS, F_SEAL_FUTURE_WRITE)
+        for fd in (memory, shadow.memory_fd, shadow.event_fd):
+            os.close(fd)
+
+
+def test_memory_that_cannot_be_protected_is_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Device memory that clients could truncate is served with a warning."""
+    function = RecordingFunction()
+    plain = memfd(0x1000, os.MFD_CLOEXEC)
+    function.spec.regions[Region.BAR2] = RegionSpec(0x1000, fd=plain)
+    with serving(tmp_path / "s", function):
+        assert "MFD_ALLOW_SEALING" in caplog.text
+    os.close(plain)
+
+
 def test_doorbell_is_watched_only_with_a_client(served: Served) -> None:
     """A ring before a client came is forgotten, one while it is there reaches the function."""
     os.eventfd_write(served.function.event_fd, 1)
@@ -351,6 +382,34 @@ def test_doorbell_is_watched_only_with_a_client(served: Served) -> None:
         assert calls(served) == ["attach"]
         os.eventfd_write(served.function.event_fd, 1)
         served.settle(lambda: "doorbell" in served.function.calls)
+
+
+def test_function_that_fails_everywhere_is_contained(served: Served) -> None:
+    """Exceptions of attach, doorbell, reset, dma_changed and detach end nothing but their call."""
+    function = served.function
+    before = open_fds()
+    function.fail = ZeroDivisionError("attach")
+    with pytest.raises(ServerError, match="EIO"):
+        served.client()
+    with served.client() as client:
+        fd = memfd(0x1000)
+        client.dma_map(BASE, 0x1000, fd)
+        os.close(fd)
+        function.fail = ZeroDivisionError("dma_changed")
+        client.request(
+            Command.DMA_UNMAP, wire.DMA_UNMAP.pack(24, 0, BASE, 0x1000), expect=errno.EIO
+        )
+        function.fail = ZeroDivisionError("reset")
+        client.request(Command.DEVICE_RESET, expect=errno.EIO)
+        function.fail = ZeroDivisionError("doorbell")
+        os.eventfd_write(function.event_fd, 1)
+        served.settle(lambda: function.fail is None)
+        assert client.device_info()[1] == 9
+        function.fail = ZeroDivisionError("detach")
+    served.settle(lambda: not served.server._peers)
+    assert open_fds() == before
+    with served.client() as client:
+        assert client.device_info()[1] == 9
 
 
 def test_server_drops_its_client_on_request(served: Served) -> None:

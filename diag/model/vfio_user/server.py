@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import logging
 import os
 import select
@@ -19,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from diag.model.bus import PciFunction
+from diag.model.bus import FunctionSpec, PciFunction
 from diag.model.loop import Loop, Timer
 from diag.model.vfio_user import protocol as wire
 from diag.model.vfio_user.dma_map import PeerLookup
@@ -34,6 +35,7 @@ MAX_CONNECTIONS = 16
 """The client and those that have not sent their VERSION yet; more are closed at once."""
 MESSAGES_PER_TURN = 64
 """Then other descriptors of the loop get their turn."""
+SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 _ANCILLARY_BYTES = socket.CMSG_SPACE(wire.MAX_MESSAGE_FDS * array("i").itemsize)
 
 Handler = Callable[[Request, bool], Reply | None]
@@ -215,6 +217,7 @@ class VfioUserServer:
         self._options = options or ServerOptions()
         self._client: _Peer | None = None
         self._peers: set[_Peer] = set()
+        _protect(function.spec)
         self._listener = _listen(self.path)
         self._identity = _identity(self.path)
         self._loop.add_reader(self._listener.fileno(), self._accept)
@@ -298,7 +301,10 @@ class VfioUserServer:
 
         def ring() -> None:
             _drain(fd)
-            doorbell()
+            try:
+                doorbell()
+            except Exception:
+                LOG.exception("function=%s doorbell failed", self._function.spec.name)
 
         self._loop.add_reader(fd, ring)
 
@@ -328,6 +334,27 @@ class _Peer:
     def _closed(self) -> None:
         self._timer.cancel()
         self._server.forget(self)
+
+
+def _protect(spec: FunctionSpec) -> None:
+    """Seal the memory that clients get: one that truncates it would kill this process (SIGBUS).
+
+    The last seal keeps clients from adding others, which would stop their successors.
+    """
+    fds = [region.fd for region in spec.regions.values() if region.fd is not None]
+    if spec.shadow_doorbells is not None:
+        fds.append(spec.shadow_doorbells.memory_fd)
+    for fd in fds:
+        try:
+            if not fcntl.fcntl(fd, fcntl.F_GET_SEALS) & fcntl.F_SEAL_SHRINK:
+                fcntl.fcntl(fd, fcntl.F_ADD_SEALS, SEALS)
+        except OSError as error:
+            LOG.warning(
+                "function=%s fd=%d can be truncated by clients (%s): use MFD_ALLOW_SEALING",
+                spec.name,
+                fd,
+                error,
+            )
 
 
 def _listen(path: Path) -> socket.socket:

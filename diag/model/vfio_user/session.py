@@ -72,6 +72,7 @@ class Session:
         self._client = version.Capabilities()
         self.is_attached = False
         self._handlers: dict[int, Callable[[Request], tuple[bytes, list[int]]]] = {
+            Command.VERSION: self._version,
             Command.DMA_MAP: self._dma_map,
             Command.DMA_UNMAP: self._dma_unmap,
             Command.DEVICE_GET_INFO: self._device_info,
@@ -105,11 +106,15 @@ class Session:
 
     def close(self) -> None:
         """The client is gone: detach the function and give everything back."""
-        if self.is_attached:
-            self.is_attached = False
-            self._function.detach()
-        self._dma.release(self._dma.take_all())
-        self._irqs.close()
+        try:
+            if self.is_attached:
+                self.is_attached = False
+                self._function.detach()
+        except Exception:
+            LOG.exception("function=%s detach failed", self._name)
+        finally:
+            self._dma.release(self._dma.take_all())
+            self._irqs.close()
 
     @property
     def retained_views(self) -> int:
@@ -130,8 +135,6 @@ class Session:
             raise RequestError(errno.EINVAL, f"command {command} takes no descriptors")
         if (command == Command.VERSION) is self.is_attached:
             raise RequestError(errno.EINVAL, "VERSION comes first and once")
-        if command == Command.VERSION:
-            return self._version(request)
         handler = self._handlers.get(command)
         if handler is None:
             code = errno.EOPNOTSUPP if command in UNSUPPORTED else errno.EINVAL
@@ -170,9 +173,11 @@ class Session:
         if flags and (address or size):
             raise RequestError(errno.EINVAL, "unmap of everything has no address and size")
         taken = self._dma.take_all() if flags else self._dma.take(address, size)
-        # The function lets go of its views before the memory goes.
-        self._function.dma_changed()
-        self._dma.release(taken)
+        try:
+            # The function lets go of its views before the memory goes.
+            self._function.dma_changed()
+        finally:
+            self._dma.release(taken)
         return request.payload, []
 
     def _device_info(self, request: Request) -> tuple[bytes, list[int]]:
