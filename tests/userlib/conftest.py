@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+"""Fixtures: libaxl compiled, and racks in a runtime directory of their own."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from axl_binding import Axl, Device, build
+
+from diag.model.rack.client import RackClient
+from diag.model.rack.launch import RunningRack
+from tests.build.racks import runtime_directory
+
+
+@pytest.fixture(scope="session")
+def built() -> Path:
+    """The ordinary build."""
+    return build("c")
+
+
+@pytest.fixture(scope="session")
+def asan() -> Path:
+    """The build with AddressSanitizer and UndefinedBehaviorSanitizer."""
+    return build("c-asan")
+
+
+@pytest.fixture(scope="session")
+def tsan() -> Path:
+    """The build with ThreadSanitizer."""
+    return build("c-tsan")
+
+
+@pytest.fixture(scope="session")
+def axl(built: Path) -> Axl:
+    """The library."""
+    return Axl(built)
+
+
+@pytest.fixture(scope="session")
+def runtime() -> Iterator[Path]:
+    """The runtime directory of this test run, in the environment of everything started."""
+    with runtime_directory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AXL_RUNTIME_DIR", str(folder))
+        patch.delenv("AXL_VISIBLE_DEVICES", raising=False)
+        patch.setenv("AXL_HANG_TIMEOUT_MS", "300")
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def rack_2x2(runtime: Path) -> Iterator[RunningRack]:
+    """Two cards with two endpoints each; tests leave it as they found it."""
+    with RunningRack("2x2", "u2x2", auto_restart=True) as rack:
+        yield rack
+
+
+@pytest.fixture
+def rack(rack_2x2: RunningRack) -> Iterator[RunningRack]:
+    """The shared rack; faults are cleared afterwards."""
+    yield rack_2x2
+    with rack_2x2.client() as client:
+        client.call("fault.clear")
+
+
+@pytest.fixture
+def control(rack: RunningRack) -> Iterator[RackClient]:
+    """A control connection of the shared rack."""
+    with rack.client() as client:
+        yield client
+
+
+@pytest.fixture
+def device(axl: Axl, rack: RunningRack) -> Iterator[Device]:
+    """Endpoint 0 of the shared rack."""
+    with axl.open("rack:u2x2#0") as opened:
+        yield opened
+
+
+def program(folder: Path, name: str) -> str:
+    """A test program of a build."""
+    return os.fspath(folder / "tests/userlib" / name)

@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+"""libaxl when the device misbehaves: faults of the model, dead processes, forks, threads."""
+
+from __future__ import annotations
+
+import errno
+import re
+import select
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from axl_binding import Axl, AxlError, Device
+from conftest import program
+
+from diag.model.rack.client import RackClient
+from diag.model.rack.launch import RunningRack
+from pyaccel.spec.formats import Opcode, Status
+from tests.build import commands as cmd
+
+URI = "rack:u2x2#0"
+
+
+def until(condition: Callable[[], bool], seconds: float = 20.0) -> bool:
+    """Whether a condition comes true in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def run_driver(folder: Path, command: str, uri: str = URI) -> str:
+    """Output of the test program; its sanitizer must have found nothing."""
+    done = subprocess.run(
+        [program(folder, "driver"), command, uri],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""
+    return done.stdout
+
+
+def test_lost_completion_is_reported_with_its_sequence(device: Device, control: RackClient) -> None:
+    """A completion that never came is LOST as soon as a later one did; the rest is fine."""
+    queue = device.queue(device.context())
+    control.call("fault.inject", fault="lost_completion", endpoint=0, set={"after": 2})
+    last = queue.submit(cmd.nop() * 5)
+    with pytest.raises(AxlError, match="lost") as failed:
+        queue.wait(last)
+    assert failed.value.code == errno.EIO
+    lost = queue.take_error()
+    assert (lost.sequence, lost.status) == (last - 2, Status.LOST)
+    assert queue.result(last - 1).status == Status.OK
+    assert queue.stats().lost == 1
+    queue.wait(last)
+
+
+def test_hung_queue_is_found_and_a_queue_reset_helps(device: Device, control: RackClient) -> None:
+    """axl_device_check() names the hang by progress; axl_queue_reset() gets out of it."""
+    context = device.context()
+    queue, other = device.queue(context), device.queue(context)
+    control.call("fault.inject", fault="hung_queue", endpoint=0, queue=0)
+    last = queue.submit(cmd.nop() * 3)
+    assert until(lambda: device.check() == errno.EIO)
+    assert "queue 0 hangs" in device.axl.last_error()
+    device.axl.check(device.lib.axl_queue_reset(queue.c))
+    with pytest.raises(AxlError) as failed:
+        queue.wait(last)
+    assert failed.value.code == errno.ECANCELED
+    assert queue.take_error().status == Status.ABORTED
+    queue.run(cmd.nop())
+    other.run(cmd.nop())
+    assert device.check() == 0
+
+
+def test_waiter_of_a_hung_queue_is_woken_by_its_reset(device: Device, control: RackClient) -> None:
+    """A thread that waits for ever returns when another resets the queue."""
+    queue = device.queue(device.context())
+    control.call("fault.inject", fault="hung_queue", endpoint=0, queue=0)
+    last = queue.submit(cmd.nop())
+    codes: list[int] = []
+    waiter = threading.Thread(
+        target=lambda: codes.append(-device.lib.axl_queue_wait(queue.c, last, -1))
+    )
+    waiter.start()
+    time.sleep(0.05)
+    device.axl.check(device.lib.axl_queue_reset(queue.c))
+    waiter.join(20)
+    assert codes == [errno.ECANCELED]
+
+
+def test_lost_interrupt_only_delays(device: Device, control: RackClient) -> None:
+    """A completion whose interrupt was lost is found all the same."""
+    queue = device.queue(device.context())
+    control.call("fault.inject", fault="lost_interrupt", endpoint=0)
+    queue.run(cmd.nop())
+
+
+def test_wrong_sequence_is_refused_not_believed(device: Device, control: RackClient) -> None:
+    """A completion that names a command which is not in flight is counted as malformed."""
+    queue = device.queue(device.context())
+    control.call("fault.inject", fault="wrong_sequence", endpoint=0, set={"delta": 1000})
+    last = queue.submit(cmd.nop() * 3)
+    with pytest.raises(AxlError, match="lost"):
+        queue.wait(last)
+    assert queue.stats().malformed == 1
+    assert queue.take_error().status == Status.LOST
+
+
+def test_stopped_heartbeat_is_firmware(device: Device, control: RackClient) -> None:
+    """A heartbeat that stands still is EREMOTEIO, also when no queue has work."""
+    assert device.check() == 0
+    control.call("fault.inject", fault="heartbeat_stop", endpoint=0, set={"count": 0})
+    assert until(lambda: device.check() == errno.EREMOTEIO)
+
+
+def test_link_down_fails_everything_quickly(device: Device, control: RackClient) -> None:
+    """All-ones: a sleeping waiter wakes, and every call answers ENODEV."""
+    context = device.context()
+    queue = device.queue(context)
+    va = device.lib.axl_buffer_va(device.buffer(context, 4096))
+    last = queue.submit(cmd.fence(Opcode.FENCE_WAIT, va, 1))
+    control.call("fault.inject", fault="link_down", endpoint=0)
+    with pytest.raises(AxlError) as failed:
+        queue.wait(last)
+    assert failed.value.code == errno.ENODEV
+    assert device.check() == errno.ENODEV
+    for call in (
+        lambda: queue.submit(cmd.nop()),
+        lambda: queue.wait(last),
+        lambda: device.buffer(context, 4096),
+        device.context,
+        lambda: device.queue(context),
+        lambda: device.axl.check(device.lib.axl_device_reset(device.c, 1)),
+    ):
+        with pytest.raises(AxlError) as failed:
+            call()
+        assert failed.value.code == errno.ENODEV
+    assert device.info().state == 3
+
+
+def test_killed_server_is_noticed_by_every_descriptor(
+    axl: Axl, rack: RunningRack, control: RackClient
+) -> None:
+    """The worker dies: the waiter wakes, queue and event descriptors become readable."""
+    with axl.open("rack:u2x2#2") as device:
+        context = device.context()
+        queue = device.queue(context)
+        va = device.lib.axl_buffer_va(device.buffer(context, 4096))
+        fds = [
+            device.axl.check(device.lib.axl_queue_fd(queue.c)),
+            device.axl.check(device.lib.axl_device_event_fd(device.c)),
+        ]
+        last = queue.submit(cmd.fence(Opcode.FENCE_WAIT, va, 1))
+        control.call("card.kill", card=1)
+        for fd in fds:
+            assert select.select([fd], [], [], 20)[0]
+        with pytest.raises(AxlError) as failed:
+            queue.wait(last)
+        assert failed.value.code == errno.ENODEV
+        assert device.check() == errno.ENODEV
+    assert until(lambda: opens(axl, "rack:u2x2#2"))
+
+
+def opens(axl: Axl, uri: str) -> bool:
+    """Whether an endpoint can be opened right now."""
+    try:
+        axl.open(uri).close()
+    except AxlError:
+        return False
+    return True
+
+
+def test_process_killed_mid_dma_leaves_a_clean_endpoint(
+    axl: Axl, built: Path, rack: RunningRack
+) -> None:
+    """The next process opens the endpoint, finds its memory zeroed, and works."""
+    holder = subprocess.Popen(
+        [program(built, "driver"), "hold", "rack:u2x2#1"], stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout is not None
+    with holder, holder.stdout:
+        assert holder.stdout.readline() == "ready\n"
+        holder.send_signal(signal.SIGKILL)
+    assert until(lambda: opens(axl, "rack:u2x2#1"))
+    with axl.open("rack:u2x2#1") as device:
+        buffer = device.buffer(device.context(), 8 << 20, "DEVICE")
+        assert not any(bytes(device.bytes(buffer)))
+        device.queue(device.context()).run(cmd.nop())
+
+
+def test_forked_child_is_refused_and_parent_goes_on(built: Path, rack: RunningRack) -> None:
+    """The child gets EOWNERDEAD with a reason; closing there does not disturb the parent."""
+    out = run_driver(built, "fork")
+    assert re.search(rf"child: {errno.EOWNERDEAD} .*before it forked", out)
+    assert "parent: done=399 child=0" in out
+
+
+def test_eight_threads_on_one_queue_under_tsan(tsan: Path, rack: RunningRack) -> None:
+    """Submit and wait from 8 threads: no race, every command completes once."""
+    assert run_driver(tsan, "threads") == (
+        "done=3192 submitted=3192 completed=3192 failed=0 lost=0\n"
+    )
+
+
+def test_resets_under_tsan_while_threads_submit(tsan: Path, rack: RunningRack) -> None:
+    """Ten resets with work in flight: no race; threads are refused and then work again."""
+    assert run_driver(tsan, "resets").startswith("done=1 refused=1 ")
+
+
+@pytest.mark.parametrize("command", ["threads", "resets", "tour"])
+def test_no_memory_error_under_asan(asan: Path, rack: RunningRack, command: str) -> None:
+    """Neither memory errors nor leaks nor undefined behaviour."""
+    assert run_driver(asan, command)
+
+
+def test_msi_only_rack(axl: Axl, runtime: Path, built: Path) -> None:
+    """With fewer vectors queues share them, and nobody's completion is missed."""
+    with RunningRack("2x2-msi", "umsi"):
+        assert "done=3192 " in run_driver(built, "threads", "rack:umsi#0")
+        with axl.open("rack:umsi#0") as device:
+            assert device.info().vectors < 17
+            context = device.context()
+            queues = [device.queue(context) for _ in range(16)]
+            for _ in range(5):
+                sequences = [queue.submit(cmd.nop()) for queue in queues]
+                for queue, sequence in zip(queues, sequences, strict=True):
+                    queue.wait(sequence)
