@@ -1,52 +1,45 @@
 # SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
-"""The process that serves a session's endpoints to QEMU.
+"""The process that serves a session's endpoints to QEMU: a rack without firmware.
 
-The same device and server as in the embedded rack, without its firmware: here BARs and
-command register are set by the guest.
+Workers, vfio-user servers, faults, telemetry and TLP tap are those of the embedded rack,
+with its control socket. BARs and command registers are left to the guest, so the addresses
+in the rack's topology file mean nothing here; the places of ports and endpoints do.
 """
 
 from __future__ import annotations
 
 import logging
-import signal
+import os
 import sys
 from pathlib import Path
 
 from diag.lab.config import LabConfig
 from diag.lab.machine import SessionFiles
-from diag.model.endpoint import Endpoint
-from diag.model.fabric import Fabric
-from diag.model.loop import Loop
-from diag.model.rack.enumerate import enumerate_rack
-from diag.model.rack.placement import Placement
-from diag.model.rack.rack_endpoint import endpoint_config
+from diag.model.rack.runtime_dir import lock_rack, write_pid
 from diag.model.rack.spec import load_rack
-from diag.model.vfio_user.server import VfioUserServer
-
-
-def serve(placement: Placement, folder: Path, loop: Loop) -> list[VfioUserServer]:
-    """Listen on the socket of every endpoint."""
-    sizes = [endpoint.bar2_bytes for endpoint in placement.endpoints]
-    fabric = Fabric(sizes, name=f"axl-{placement.name}")
-    servers = []
-    for placed in placement.endpoints:
-        endpoint = Endpoint(endpoint_config(placed), loop, fabric)
-        servers.append(VfioUserServer(folder / placed.socket, endpoint, loop))
-    return servers
+from diag.model.rack.supervisor import RackStartError, Supervisor
 
 
 def main() -> int:
-    """Serve the endpoints of the session folder that is the only argument, until SIGTERM."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    """Serve the session folder that is the only argument, until SIGTERM."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     files = SessionFiles(Path(sys.argv[1]))
-    loop = Loop()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    servers = serve(enumerate_rack(load_rack(LabConfig.load(files.state).rack)), files.folder, loop)
+    files.rack.path.mkdir(mode=0o700)
+    lock = lock_rack(files.rack)
+    if lock is None:
+        sys.stderr.write(f"{files.rack.path} belongs to another process\n")
+        return 1
+    write_pid(lock)
+    supervisor = Supervisor(
+        load_rack(LabConfig.load(files.state).rack), files.rack, auto_restart=False, firmware=False
+    )
     try:
-        loop.run()
+        supervisor.run(files.endpoints_ready.touch)
+    except RackStartError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
     finally:
-        for server in servers:
-            server.close()
+        os.close(lock)
     return 0
 
 

@@ -105,7 +105,11 @@ class Guest:
         (job / "stdin").write_bytes(stdin)
         for name in ("stdout", "stderr"):
             (job / name).touch()
-        self._send(f"run {job.name}", (job / "pid").exists)
+        try:
+            self._send(f"run {job.name}", (job / "pid").exists)
+        except LabError:
+            shutil.rmtree(job, ignore_errors=True)
+            raise
         return job
 
     def _signal(self, job: Path, signal: str) -> None:

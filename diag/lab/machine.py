@@ -10,9 +10,7 @@ from diag.lab.errors import LabError
 from diag.lab.kernel import Kernel
 from diag.lab.topology import topology_arguments
 from diag.model.rack.placement import Placement
-
-MAX_SOCKET_PATH = 107
-"""sun_path holds 108 bytes with the terminating NUL (unix(7))."""
+from diag.model.rack.runtime_dir import MAX_SOCKET_PATH, RackDir
 
 # With AMD's vendor string QEMU reserves the last 12 GiB below 1 TiB (HyperTransport), just
 # where the firmware puts 64-bit BARs: after a rescan the kernel could not place them again.
@@ -72,6 +70,16 @@ class SessionFiles:
         return self.folder / "initramfs.cpio"
 
     @property
+    def rack(self) -> RackDir:
+        """The rack that serves the endpoints: their sockets and its control socket."""
+        return RackDir(self.folder / "rack")
+
+    @property
+    def endpoints_ready(self) -> Path:
+        """Exists once every endpoint's socket accepts."""
+        return self.folder / "endpoints.ready"
+
+    @property
     def state(self) -> Path:
         """What the session was started with (JSON)."""
         return self.folder / "state.json"
@@ -93,14 +101,14 @@ def machine_arguments(
         *_share("host", Path("/"), "1d.0", readonly=True),
         *_share("work", work, "1d.1", readonly=True),
         *_share("share", files.share, "1d.2", readonly=False),
-        *topology_arguments(placement, files.folder, endpoints=options.endpoints),
+        *topology_arguments(placement, files.rack.path, endpoints=options.endpoints),
         *("-kernel", str(kernel.image), "-initrd", str(files.initramfs)),
         *("-append", " ".join(append.split())),
     ]
 
 
 def _check_paths(files: SessionFiles, work: Path) -> None:
-    longest = str(files.folder / "console.sock")
+    longest = str(files.rack.path / "control.sock")
     if len(longest.encode()) > MAX_SOCKET_PATH:
         raise LabError(f"{longest}: too long for a socket; set AXL_RUNTIME_DIR to a shorter folder")
     for path in (files.folder, work):

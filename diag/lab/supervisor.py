@@ -25,13 +25,14 @@ from diag.lab.machine import SessionFiles, machine_arguments
 from diag.lab.qemu import find_qemu
 from diag.lab.tools import tools_tree
 from diag.model.rack.enumerate import PlacementError, enumerate_rack
+from diag.model.rack.launch import ONE_THREAD
 from diag.model.rack.placement import Placement
 from diag.model.rack.runtime_dir import RackDir, lock_rack, write_pid
 from diag.model.rack.spec import load_rack
 from diag.model.rack.yaml_table import RackFileError
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-_SOCKETS_TIMEOUT_S = 30.0
+_SOCKETS_TIMEOUT_S = 60.0
 _END_TIMEOUT_S = 5.0
 
 
@@ -55,7 +56,7 @@ class Supervisor:
         """Start the endpoints, then QEMU, which connects to them."""
         placement = place_rack(self._config)
         if self._config.endpoints:
-            self._start_endpoints(placement)
+            self._start_endpoints()
         qemu, kernel = find_qemu(), find_kernel(self._config.kernel)
         places = Places(tools_tree(), CHECKOUT)
         self._files.initramfs.write_bytes(build_initramfs(kernel, places))
@@ -86,12 +87,11 @@ class Supervisor:
                 child.kill()
                 child.wait()
 
-    def _start_endpoints(self, placement: Placement) -> None:
+    def _start_endpoints(self) -> None:
         command = [sys.executable, "-m", "diag.lab.endpoints", str(self._files.folder)]
-        worker = self._spawn("endpoints", command, os.environ.copy())
-        sockets = [self._files.folder / endpoint.socket for endpoint in placement.endpoints]
+        worker = self._spawn("endpoints", command, {**os.environ, **ONE_THREAD})
         deadline = time.monotonic() + _SOCKETS_TIMEOUT_S
-        while not all(path.exists() for path in sockets):
+        while not self._files.endpoints_ready.exists():
             if worker.poll() is not None or time.monotonic() > deadline:
                 raise LabError(f"the endpoints do not start; see {self._files.log('endpoints')}")
             time.sleep(0.02)

@@ -16,6 +16,7 @@ import pytest
 
 from diag.lab.session import Session
 from diag.lab.supervisor import CHECKOUT
+from diag.model.rack.client import RackClient
 from diag.model.rack.enumerate import enumerate_rack
 from diag.model.rack.placement import PlacedEndpoint
 from diag.model.rack.spec import load_rack
@@ -28,6 +29,11 @@ pytestmark = [pytest.mark.guest, pytest.mark.timeout(400)]
 ENDPOINTS = enumerate_rack(load_rack("2x2")).endpoints
 PROBE = Path(__file__).with_name("guest_probe.py")
 COMMAND_TIMEOUT_S = 120.0
+READ_MAGIC = """
+import mmap, sys
+with open(sys.argv[1] + "/resource0", "r+b") as file:
+    print(memoryview(mmap.mmap(file.fileno(), 4096))[:4].cast("I")[0])
+"""
 
 each_endpoint = pytest.mark.parametrize("placed", ENDPOINTS, ids=lambda placed: placed.bdf)
 
@@ -161,6 +167,23 @@ def test_a_card_can_be_removed_and_found_again(lab: Session) -> None:
     for placed in ENDPOINTS:
         test_an_endpoint_sits_behind_the_right_ports(lab, placed)
     assert probe(lab, ENDPOINTS[1])["memory_matches"]
+
+
+def test_a_lost_link_reads_all_ones(lab: Session) -> None:
+    """A fault from the rack's control socket shows in the guest, and can be recovered from."""
+    placed = ENDPOINTS[3]
+    folder = f"/sys/bus/pci/devices/{placed.bdf}"
+    shell(lab, f"echo 1 >{folder}/enable")
+    with RackClient(lab.files.rack) as rack:
+        alive = output(lab, sys.executable, "-c", READ_MAGIC, folder)
+        rack.call("endpoint.remove", endpoint=placed.n)
+        lost = output(lab, sys.executable, "-c", READ_MAGIC, folder)
+        rack.call("endpoint.restore", endpoint=placed.n)
+    # The endpoint lost its BARs with its link: it is enumerated again.
+    shell(lab, f"echo 1 >{folder}/remove; echo 1 >/sys/bus/pci/rescan")
+
+    assert (int(alive), int(lost)) == (MAGIC, 0xFFFF_FFFF)
+    assert probe(lab, placed)["memory_matches"]
 
 
 def test_run_passes_output_and_status_through(lab: Session) -> None:

@@ -50,7 +50,9 @@ class Agent:
                     self._do(*line.split())
 
     def _do(self, verb: str, *arguments: str) -> None:
-        """Carry out one request."""
+        """Carry out one request; a dead guest takes none."""
+        if not self.alive:
+            return
         if verb == "run":
             job = self.files.share / "jobs" / arguments[0]
             (job / "pid").write_text("1")

@@ -18,11 +18,15 @@ class RackEndpoint(Endpoint):
         placed: where it sits.
         loop: event loop of the worker that serves it.
         fabric: shared with all endpoints of the rack.
+        firmware: set BARs and place up; without it a guest's firmware and kernel do that.
     """
 
-    def __init__(self, placed: PlacedEndpoint, loop: Loop, fabric: Fabric) -> None:
+    def __init__(
+        self, placed: PlacedEndpoint, loop: Loop, fabric: Fabric, *, firmware: bool = True
+    ) -> None:
         super().__init__(endpoint_config(placed), loop, fabric)
         self.placed = placed
+        self._firmware = firmware
         self._set_up()
 
     def reset(self, kind: ResetKind) -> None:
@@ -31,6 +35,8 @@ class RackEndpoint(Endpoint):
         self._set_up()
 
     def _set_up(self) -> None:
+        if not self._firmware:
+            return
         space, placed = self.config_space, self.placed
         space.assign_bar(BAR_REGISTERS, placed.bar0)
         space.assign_bar(BAR_MEMORY, placed.bar2)

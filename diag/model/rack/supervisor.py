@@ -50,9 +50,17 @@ class Supervisor:
         spec: what the rack consists of.
         directory: its folder, locked by this process and otherwise empty.
         auto_restart: start workers that die again by themselves.
+        firmware: enumerate the endpoints; False where a guest does it.
     """
 
-    def __init__(self, spec: RackSpec, directory: RackDir, *, auto_restart: bool = False) -> None:
+    def __init__(
+        self,
+        spec: RackSpec,
+        directory: RackDir,
+        *,
+        auto_restart: bool = False,
+        firmware: bool = True,
+    ) -> None:
         fault_catalogue.check_presets(spec)
         self.spec = spec
         self.directory = directory
@@ -63,7 +71,7 @@ class Supervisor:
         _raise_fd_limit()
         sizes = [endpoint.bar2_bytes for endpoint in self.placement.endpoints]
         self.fabric = Fabric(sizes, name=f"axl-{directory.name}")
-        context = WorkerContext(spec, directory, self.fabric)
+        context = WorkerContext(spec, directory, self.fabric, firmware)
         self.groups = [
             WorkerGroup(
                 self.loop,

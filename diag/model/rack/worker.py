@@ -44,6 +44,8 @@ class WorkerContext:
     spec: RackSpec
     directory: RackDir
     fabric: Fabric
+    firmware: bool = True
+    """Whether endpoints are enumerated here; see RackEndpoint."""
 
 
 @dataclass(slots=True)
@@ -101,7 +103,7 @@ class Worker:
         self._loop.run()
 
     def _serve(self, context: WorkerContext, placed: PlacedEndpoint) -> _Served:
-        endpoint = RackEndpoint(placed, self._loop, context.fabric)
+        endpoint = RackEndpoint(placed, self._loop, context.fabric, firmware=context.firmware)
         path = context.directory.socket(placed.socket)
         # A worker that was killed leaves its socket behind.
         path.unlink(missing_ok=True)
