@@ -72,5 +72,6 @@ def decode(header: Any) -> Decoded:
 
 
 def _lowest(mask: int) -> int:
+    """Number of the lowest bit that is set."""
     assert mask, "a request without enabled bytes"
     return (mask & -mask).bit_length() - 1

@@ -116,11 +116,13 @@ class RecordingFunction:
             os.close(fd)
 
     def _let_go(self) -> None:
+        """Release the view that is held."""
         if self.held is not None:
             self.held.release()
             self.held = None
 
     def _maybe_fail(self) -> None:
+        """Raise `fail` once."""
         error, self.fail = self.fail, None
         if error is not None:
             raise error
@@ -180,6 +182,7 @@ class Served:
         self.function.close()
 
     def _run_jobs(self) -> None:
+        """Everything that `call` has put into the queue."""
         os.eventfd_read(self._wake)
         while self._jobs:
             self._jobs.pop(0)()

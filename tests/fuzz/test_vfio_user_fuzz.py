@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from tests.fuzz.vfio_user_target import STEPS, run_one
 
 ROOT = Path(__file__).resolve().parents[2]
-RANDOM_RUNS = 1500
+RANDOM_RUNS = 800
 
 
 @pytest.fixture(autouse=True)
