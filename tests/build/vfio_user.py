@@ -57,7 +57,7 @@ class RecordingFunction:
                 Region.BAR4: RegionSpec(0x1000, writable=False),
                 Region.CONFIG: RegionSpec(4096),
             },
-            irq_counts=irqs or {IrqKind.INTX: 1, IrqKind.MSI: 8, IrqKind.MSIX: 17, IrqKind.ERR: 1},
+            irq_counts=irqs or {IrqKind.INTX: 1, IrqKind.MSI: 8, IrqKind.MSIX: 17},
         )
         if shadow:
             self.spec.shadow_doorbells = ShadowDoorbells(

@@ -215,7 +215,7 @@ BAD = [
     irq_set(IrqKind.ERR, NONE | MASK, 0, 1),
     irq_set(IrqKind.ERR, EVENTFD | UNMASK, 0, 1),
     irq_set(IrqKind.ERR, NONE | TRIGGER, 0, 2),
-    irq_set(IrqKind.REQ, NONE | TRIGGER, 0, 1),
+    irq_set(IrqKind.REQ, NONE | TRIGGER, 0, 2),
 ]
 
 

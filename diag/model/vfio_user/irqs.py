@@ -28,6 +28,8 @@ SINGLE_ACTIONS = (IrqSetFlag.ACTION_MASK, IrqSetFlag.ACTION_UNMASK, IrqSetFlag.A
 SINGLE_DATA = (IrqSetFlag.DATA_NONE, IrqSetFlag.DATA_BOOL, IrqSetFlag.DATA_EVENTFD)
 # A plain number: the complement of a Flag has none of the unknown bits.
 KNOWN_FLAGS = int(ACTION_FLAGS | DATA_FLAGS)
+# Every PCI Express function in the vfio interface has ERR and REQ; QEMU warns without ERR.
+DEFAULT_COUNTS = {kind: int(kind in (IrqKind.ERR, IrqKind.REQ)) for kind in IrqKind}
 MASKABLE = (IrqKind.INTX, IrqKind.MSI, IrqKind.MSIX)
 
 
@@ -62,10 +64,14 @@ class _IrqSet:
 
 
 class InterruptSet:
-    """The interrupts of a function as one client set them up. Owns its eventfds."""
+    """The interrupts of a function as one client set them up. Owns its eventfds.
+
+    Args:
+        counts: sub-indexes of each kind, see `DEFAULT_COUNTS` for those not named.
+    """
 
     def __init__(self, counts: dict[IrqKind, int]) -> None:
-        self._kinds = {kind: _Kind(counts.get(kind, 0)) for kind in IrqKind}
+        self._kinds = {kind: _Kind(counts.get(kind, DEFAULT_COUNTS[kind])) for kind in IrqKind}
         self._msix = self._kinds[IrqKind.MSIX]
         self._msi = self._kinds[IrqKind.MSI]
         self._intx = self._kinds[IrqKind.INTX]
