@@ -54,8 +54,13 @@ class Session:
     """Runs commands in an environment of their own and echoes them."""
 
     def __init__(self, runtime_dir: Path) -> None:
+        self._runtime_dir = runtime_dir
         # One thread per process: the two cores are shared by the rack and the program.
         self._env = os.environ | {"AXL_RUNTIME_DIR": str(runtime_dir), "OMP_NUM_THREADS": "1"}
+
+    def rack_dir(self, name: str) -> Path:
+        """Runtime folder of a rack that is up."""
+        return self._runtime_dir / name
 
     def run(self, *words: str, expect: int | None = 0) -> Run:
         """Run one command and echo it; RuntimeError unless it exits with `expect` (None: any)."""

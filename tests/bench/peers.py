@@ -7,8 +7,6 @@ import os
 import statistics
 import time
 
-import numpy as np
-
 ROUNDS = 3000
 WARM_UP = 200
 
@@ -34,17 +32,3 @@ def eventfd_ping_pong_us() -> float:
     os.close(there)
     os.close(back)
     return statistics.median(times[WARM_UP:]) / 1e3
-
-
-def memcpy_gib_per_s(size_bytes: int) -> float:
-    """NumPy's copy of one array into another, best-case warm, in GiB/s."""
-    source = np.ones(size_bytes, np.uint8)
-    target = np.zeros(size_bytes, np.uint8)
-    rounds = max(3, (256 << 20) // size_bytes)
-    np.copyto(target, source)
-    times = []
-    for _ in range(rounds):
-        begin = time.perf_counter_ns()
-        np.copyto(target, source)
-        times.append(time.perf_counter_ns() - begin)
-    return size_bytes / statistics.median(times) * 1e9 / (1 << 30)

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+"""The benchmark table: what is measured, beside what, and the target.
+
+To add a row: one `Row`, in a `Group` whose `ours` returns its key.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.bench import peers
+
+ROOT = Path(__file__).resolve().parents[2]
+NOP_LATENCY = ROOT / "build/c/tests/bench/nop_latency"
+
+Sample = dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One figure. `met` judges (median of ours, median ratio to the peer)."""
+
+    name: str
+    key: str
+    unit: str
+    target: str
+    met: Callable[[float, float | None], bool]
+    peer_key: str | None = None
+    peer_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Rows that one run measures together."""
+
+    name: str
+    rows: tuple[Row, ...]
+    open: Callable[[], AbstractContextManager[Callable[[], Sample]]]
+    peer: Callable[[], Sample]
+
+
+def run_json(*argv: str, env: dict[str, str] | None = None) -> Sample:
+    """Run a program that prints one JSON object."""
+    done = subprocess.run(argv, env=env, check=True, capture_output=True, text=True)
+    sample: Sample = json.loads(done.stdout)
+    return sample
+
+
+@contextmanager
+def embedded() -> Iterator[Callable[[], Sample]]:
+    """A 1x1 rack, and the C program that drives it through libaxl."""
+    with tempfile.TemporaryDirectory(prefix="axl-bench-") as folder:
+        env = os.environ | {"AXL_RUNTIME_DIR": folder}
+        rack = [sys.executable, "-m", "diag.model.cli"]
+        subprocess.run([*rack, "up", "--rack", "1x1"], env=env, check=True, capture_output=True)
+        try:
+            yield lambda: run_json(str(NOP_LATENCY), env=env)
+        finally:
+            subprocess.run([*rack, "down", "--all"], env=env, check=True, capture_output=True)
+
+
+@contextmanager
+def idle_rack() -> Iterator[Callable[[], Sample]]:
+    """64 idle endpoints."""
+    yield lambda: run_json(sys.executable, str(ROOT / "tests/bench/rack_idle.py"))
+
+
+@contextmanager
+def trace_analysis() -> Iterator[Callable[[], Sample]]:
+    """Percentiles of ten million events."""
+    yield lambda: run_json(sys.executable, str(ROOT / "tests/bench/trace_analysis.py"))
+
+
+def embedded_peer() -> Sample:
+    """Two bare Python processes over eventfd."""
+    return {"ping_pong_us": peers.eventfd_ping_pong_us()}
+
+
+def no_peer() -> Sample:
+    """Nothing comparable exists."""
+    return {}
+
+
+GROUPS = (
+    Group(
+        "embedded rack",
+        (
+            Row("nop round trip, p50", "nop_p50_us", "us", "<= 45 us", lambda v, _: v <= 45,
+                "ping_pong_us", "eventfd ping-pong, two Python processes"),
+            Row("nop round trip, p99", "nop_p99_us", "us", "—", lambda _v, _r: True),
+            Row("nops in batches of 64", "nops_per_s", "1/s", ">= 80000/s",
+                lambda v, _: v >= 80000),
+            Row("copy host to device, 16 MiB", "host_to_device_gb_s", "GB/s", ">= 0.7 x",
+                lambda _, r: (r or 0) >= 0.7, "memcpy_gb_s", "memcpy in the same process"),
+            Row("copy device to host, 16 MiB", "device_to_host_gb_s", "GB/s", ">= 0.7 x",
+                lambda _, r: (r or 0) >= 0.7, "memcpy_gb_s", "memcpy in the same process"),
+            Row("write through BAR2, 16 MiB", "bar2_gb_s", "GB/s", ">= 0.7 x",
+                lambda _, r: (r or 0) >= 0.7, "memcpy_gb_s", "memcpy in the same process"),
+        ),
+        embedded,
+        embedded_peer,
+    ),
+    Group(
+        "idle rack of 64",
+        (
+            Row("memory (PSS)", "pss_bytes", "B", "<= 400 MB", lambda v, _: v <= 400e6),
+            Row("processor", "cpu_percent", "%", "<= 1 %", lambda v, _: v <= 1),
+        ),
+        idle_rack,
+        no_peer,
+    ),
+)  # fmt: skip
