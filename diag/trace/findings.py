@@ -65,20 +65,33 @@ class CommandRow:
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """A command without completion."""
+    """A command that the device never completed."""
 
     command: CommandRow
     age_ns: int | None
-    """From its submission to the end of the recording."""
+    """From its submission to the end of the recording, or to the host side giving it up."""
     later_completed_count: int
     """Commands of the same queue with a higher number that did complete: then it is lost."""
+    was_given_up: bool
+    """The host side completed it with status LOST."""
     is_certain: bool
-    """False if events of its endpoint were lost: its completion may be among them."""
+    """False if events of its endpoint were dropped: its completion may be among them."""
 
     @property
     def is_lost(self) -> bool:
         """Queues complete in order: whatever was overtaken will not come."""
-        return self.later_completed_count > 0
+        return self.was_given_up or (self.is_certain and self.later_completed_count > 0)
+
+
+@dataclass(frozen=True, slots=True)
+class UnfinishedList:
+    """How many there are of each kind, and the oldest of them, the certain ones first."""
+
+    count: int
+    lost_count: int
+    uncertain_count: int
+    """Events of their endpoints were dropped: they may well have completed."""
+    rows: list[Unfinished]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +117,7 @@ class Traffic:
         return self.bytes * 1e9 / self.busy_ns if self.busy_ns else None
 
 
-def row_of(commands: Commands, at: int) -> CommandRow:
+def row_of(commands: Commands, at: int | np.intp) -> CommandRow:
     """One command by its index."""
     return CommandRow(
         endpoint=int(commands.endpoint[at]),
@@ -123,35 +136,38 @@ def row_of(commands: Commands, at: int) -> CommandRow:
     )
 
 
-def unfinished(
-    commands: Commands, end_ns: int | None, lossy_endpoints: set[int]
-) -> tuple[int, int, list[Unfinished]]:
-    """Commands that were submitted and never completed: how many, how many lost, the oldest."""
+def unfinished(commands: Commands, end_ns: int | None, lossy_endpoints: set[int]) -> UnfinishedList:
+    """Commands that were submitted and that the device never completed."""
     submit, complete = commands.stamp(Stage.SUBMIT), commands.stamp(Stage.COMPLETE)
-    completed = complete != UNKNOWN
+    given_up = commands.status == Status.LOST
+    completed = (complete != UNKNOWN) & ~given_up
     # Rows are ordered by queue life and sequence: count completions up to each queue's end.
     running = np.cumsum(completed)
     at = np.flatnonzero((submit != UNKNOWN) & ~completed)
     last_of_group = np.searchsorted(commands.group, commands.group[at], side="right") - 1
     later = running[last_of_group] - running[at]
-    oldest = np.argsort(submit[at], kind="stable")[:LISTED]
+    certain = ~np.isin(commands.endpoint[at], list(lossy_endpoints)) | given_up[at]
+    order = np.lexsort((submit[at], ~certain))[:LISTED]
     rows = []
-    for index, behind in zip(at[oldest].tolist(), later[oldest].tolist(), strict=True):
-        command = row_of(commands, index)
+    for index, behind, sure in zip(at[order], later[order], certain[order], strict=True):
+        until = int(complete[index]) if given_up[index] else end_ns
         rows.append(
             Unfinished(
-                command=command,
-                age_ns=None if end_ns is None else max(end_ns - int(submit[index]), 0),
-                later_completed_count=behind,
-                is_certain=command.endpoint not in lossy_endpoints,
+                command=row_of(commands, index),
+                age_ns=None if until is None else max(until - int(submit[index]), 0),
+                later_completed_count=int(behind),
+                was_given_up=bool(given_up[index]),
+                is_certain=bool(sure),
             )
         )
-    return len(at), int(np.count_nonzero(later)), rows
+    lost = given_up[at] | (certain & (later > 0))
+    return UnfinishedList(len(at), int(lost.sum()), int((~certain).sum()), rows)
 
 
 def failed(commands: Commands) -> tuple[int, list[CommandRow]]:
-    """How many commands completed with an error, and the first of them."""
-    at = np.flatnonzero((commands.status != UNKNOWN) & (commands.status != Status.OK))
+    """How many commands completed with an error, and the first of them; lost ones did not."""
+    fine = np.isin(commands.status, [UNKNOWN, Status.OK, Status.LOST])
+    at = np.flatnonzero(~fine)
     first = at[np.argsort(commands.stamp(Stage.COMPLETE)[at], kind="stable")][:LISTED]
     return len(at), [row_of(commands, index) for index in first.tolist()]
 

@@ -18,6 +18,7 @@ from diag.trace.latency import STEPS, TO_COMPLETE, TO_WAKE, Group, group_by
 from diag.trace.report import Report
 from diag.trace.schema import code_name
 from diag.trace.table import size
+from pyaccel.spec.formats import Status
 
 FORMATS: Final = (".png", ".svg", ".pdf")
 STEP_COLOURS: Final = ("#4e79a7", "#76b7b2", "#edc948", "#f28e2b", "#b07aa1", "#9c755f")
@@ -73,7 +74,8 @@ def _title(report: Report) -> str:
     loss = f"{dropped:,} events lost in rings" if dropped else "no event lost in rings"
     if not capture.end.complete:
         loss += ", recording cut short"
-    missing = f", {report.unfinished_count:,} never completed" if report.unfinished_count else ""
+    count = report.unfinished.count
+    missing = f", {count:,} never completed" if count else ""
     return (
         f"{capture.path.name}: {len(report.commands):,} commands{missing} on "
         f"{len(np.unique(report.commands.endpoint))} endpoints "
@@ -178,7 +180,8 @@ def _timeline(axes: Any, report: Report) -> None:
 def _mark_unfinished(axes: Any, report: Report, highest_us: float) -> None:
     commands, start = report.commands, report.capture.info.start_ns
     submit = commands.stamps[:, COL_SUBMIT]
-    at = np.flatnonzero((submit != UNKNOWN) & (commands.stamps[:, COL_COMPLETE] == UNKNOWN))
+    incomplete = commands.stamps[:, COL_COMPLETE] == UNKNOWN
+    at = np.flatnonzero((submit != UNKNOWN) & (incomplete | (commands.status == Status.LOST)))
     if not len(at):
         return
     times = (submit[at[:MAX_POINTS]] - start) / 1e9

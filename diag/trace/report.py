@@ -10,7 +10,16 @@ import numpy as np
 
 from diag.trace.capture import Capture
 from diag.trace.commands import UNKNOWN, Commands, Tally, match
-from diag.trace.findings import CommandRow, Traffic, Unfinished, failed, traffic, unfinished, worst
+from diag.trace.findings import (
+    CommandRow,
+    Traffic,
+    Unfinished,
+    UnfinishedList,
+    failed,
+    traffic,
+    unfinished,
+    worst,
+)
 from diag.trace.latency import DEFAULT_KEY, SIZE_EDGES, Group, Stats, group_by, summarise
 from diag.trace.schema import ENUMS, code_name
 from diag.trace.table import size as size_text
@@ -31,9 +40,7 @@ class Report:
     overall: dict[str, Stats | None]
     groups: list[Group]
     traffic: list[Traffic]
-    unfinished_count: int
-    lost_count: int
-    unfinished: list[Unfinished]
+    unfinished: UnfinishedList
     failed_count: int
     failed: list[CommandRow]
     worst: list[CommandRow]
@@ -55,7 +62,6 @@ def make_report(
     """Analyse a capture."""
     commands, tally = match(capture.batches)
     lossy = capture.losses.endpoints_with_loss()
-    unfinished_count, lost_count, rows = unfinished(commands, end_of(capture, tally), lossy)
     failed_count, failed_rows = failed(commands)
     return Report(
         capture=capture,
@@ -65,9 +71,7 @@ def make_report(
         overall=summarise(commands),
         groups=group_by(commands, key),
         traffic=traffic(commands),
-        unfinished_count=unfinished_count,
-        lost_count=lost_count,
-        unfinished=rows,
+        unfinished=unfinished(commands, end_of(capture, tally), lossy),
         failed_count=failed_count,
         failed=failed_rows,
         worst=worst(commands, worst_count),
@@ -89,9 +93,10 @@ def to_json(report: Report) -> dict[str, Any]:
         "group_key": list(report.key),
         "groups": [_group_json(report, group) for group in report.groups],
         "traffic": [_traffic_json(item) for item in report.traffic],
-        "unfinished_count": report.unfinished_count,
-        "lost_count": report.lost_count,
-        "unfinished": [_unfinished_json(name, item) for item in report.unfinished],
+        "unfinished_count": report.unfinished.count,
+        "lost_count": report.unfinished.lost_count,
+        "uncertain_count": report.unfinished.uncertain_count,
+        "unfinished": [_unfinished_json(name, item) for item in report.unfinished.rows],
         "failed_count": report.failed_count,
         "failed": [command_json(name, row) for row in report.failed],
         "worst": [command_json(name, row) for row in report.worst],
@@ -222,5 +227,6 @@ def _unfinished_json(name: Any, item: Unfinished) -> dict[str, Any]:
         "age_ns": item.age_ns,
         "is_lost": item.is_lost,
         "later_completed_count": item.later_completed_count,
+        "was_given_up": item.was_given_up,
         "is_certain": item.is_certain,
     }

@@ -163,26 +163,35 @@ def _traffic(report: Report) -> list[str]:
 
 
 def _unfinished(report: Report) -> list[str]:
-    if not report.unfinished_count:
+    found = report.unfinished
+    if not found.count:
         return []
-    total, lost = report.unfinished_count, report.lost_count
-    lines = [f"{total:,} commands never completed, {lost:,} of them lost (overtaken by later ones)"]
-    lines += [f"  {_unfinished_line(report, item)}" for item in report.unfinished[:UNFINISHED_ROWS]]
-    rest = report.unfinished_count - UNFINISHED_ROWS
+    waiting = found.count - found.lost_count - found.uncertain_count
+    kinds = [
+        (found.lost_count, "lost"),
+        (waiting, "unfinished when the recording ended"),
+        (found.uncertain_count, "unknown, because events of their endpoint were dropped"),
+    ]
+    text = ", ".join(f"{count:,} {kind}" for count, kind in kinds if count)
+    shown = found.rows[:UNFINISHED_ROWS]
+    lines = [f"without completion: {text}"]
+    lines += [f"  {_unfinished_line(report, item)}" for item in shown]
+    rest = found.count - len(shown)
     return [*lines, f"  ... and {rest:,} more"] if rest > 0 else lines
 
 
 def _unfinished_line(report: Report, item: Unfinished) -> str:
-    verdict = (
-        f"LOST: {item.later_completed_count:,} later commands of the queue completed"
-        if item.is_lost
-        else "unfinished when the recording ended"
-    )
-    doubt = "" if item.is_certain else " (or its events were: this endpoint's ring overflowed)"
-    return (
-        f"{_identity(report, item.command)}: last seen {item.command.last_stage}, "
-        f"age {duration(item.age_ns)}; {verdict}{doubt}"
-    )
+    later = f"{item.later_completed_count:,} later commands of its queue completed"
+    seen = f"last seen {item.command.last_stage_before_completion}"
+    if item.was_given_up:
+        verdict = f"LOST, given up after {duration(item.age_ns)}, {seen}; {later}"
+    elif item.is_lost:
+        verdict = f"LOST, age {duration(item.age_ns)}, {seen}; {later}"
+    elif not item.is_certain:
+        verdict = f"unknown, {seen}"
+    else:
+        verdict = f"unfinished, age {duration(item.age_ns)}, {seen}"
+    return f"{_identity(report, item.command)}: {verdict}"
 
 
 def _identity(report: Report, row: CommandRow) -> str:
@@ -197,7 +206,7 @@ def _identity(report: Report, row: CommandRow) -> str:
 def _failed(report: Report) -> list[str]:
     if not report.failed_count:
         return []
-    lines = [f"{report.failed_count:,} commands completed with an error"]
+    lines = [f"completed with an error: {report.failed_count:,}"]
     for row in report.failed[:UNFINISHED_ROWS]:
         status = UNKNOWN_TEXT if row.status is None else code_name("status", row.status)
         lines.append(

@@ -22,6 +22,8 @@ from pyaccel.spec.formats import Stage
 EVENTS_SCHEMA: Final = "axl.trace.events"
 COMMANDS_SCHEMA: Final = "axl.trace.commands"
 SCHEMA_VERSION: Final = 1
+DESCRIBED: Final = (Stage.SUBMIT, Stage.FETCH, Stage.START, Stage.FINISH, Stage.COMPLETE)
+"""Stages whose events say what the command is; in others 0 does not mean "nop"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,8 @@ def _named(capture: Capture, item: dict[str, Any]) -> dict[str, Any]:
     named = {
         name: code_name(name, item[name]) if name in ENUMS else item[name] for name in EVENT_COLUMNS
     }
+    if item["stage"] not in DESCRIBED:
+        named |= {"opcode": None, "op": None, "direction": None}
     return named | {"endpoint": capture.endpoint_name(item["endpoint"])}
 
 
@@ -116,10 +120,10 @@ def event_line(item: dict[str, Any], start_ns: int) -> str:
         f"q={item['queue']}",
         f"seq={item['sequence']}",
         f"{item['stage']:<12}",
-        item["opcode"],
     ]
+    parts += [str(item[name]) for name in ("opcode", "direction") if item[name] is not None]
     if item["bytes"]:
-        parts.append(f"{item['direction']} {size(item['bytes'])}")
+        parts.append(size(item["bytes"]))
     if item["status"] != "ok":
         parts.append(f"status={item['status']}")
     if item["value"]:

@@ -43,7 +43,7 @@ def test_report_names_the_lost_command(run, capture_path):
     """Endpoint, queue, sequence, last stage and age of the command that never completed."""
     text = run("report", capture_path)
     line = next(line for line in text.splitlines() if LOST in line)
-    assert re.search(r"last seen doorbell, age [\d.]+ .s; LOST: \d+ later commands", line)
+    assert re.search(r"LOST, age [\d.]+ .s, last seen doorbell; \d+ later commands", line)
 
 
 def test_report_has_no_colours_for_a_pipe(run, capture_path):
@@ -58,6 +58,7 @@ def test_report_json_has_a_schema_and_agrees_with_the_text(run, capture_path):
     assert document["command_count"] == 1000
     assert document["loss"]["ring_dropped_count"] == 5
     assert (document["unfinished_count"], document["lost_count"]) == (1, 1)
+    assert document["uncertain_count"] == 0
     (lost,) = document["unfinished"]
     assert (lost["endpoint_row"], lost["queue"], lost["sequence"]) == (1, 2, 60)
     assert lost["stamps_ns"]["complete"] is None

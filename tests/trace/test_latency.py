@@ -131,8 +131,9 @@ def test_lost_command_is_named_with_its_last_stage():
         command(5, 5000, queue=2, stages=(Stage.SUBMIT,)),
         command(9, 6000, queue=3, stages=(Stage.SUBMIT, Stage.DOORBELL)),
     )
-    count, lost, rows = unfinished(commands, 10_000, set())
-    assert (count, lost) == (3, 1)
+    found = unfinished(commands, 10_000, set())
+    rows = found.rows
+    assert (found.count, found.lost_count, found.uncertain_count) == (3, 1, 0)
     assert [
         (r.command.queue, r.command.sequence, r.command.last_stage, r.age_ns, r.is_lost)
         for r in rows
@@ -146,10 +147,23 @@ def test_lost_command_is_named_with_its_last_stage():
 
 
 def test_loss_in_the_ring_makes_a_lost_command_uncertain():
-    """If events were lost, the completion may be among them; the report must say so."""
+    """If events were dropped, the completion may be among them: nobody is accused."""
     commands = table(command(1, 1, stages=(Stage.SUBMIT,)), command(2, 2))
-    assert not unfinished(commands, 10, {0})[2][0].is_certain
-    assert unfinished(commands, 10, {1})[2][0].is_certain
+    doubtful, sure = unfinished(commands, 10, {0}), unfinished(commands, 10, {1})
+    assert (doubtful.lost_count, doubtful.uncertain_count) == (0, 1)
+    assert not doubtful.rows[0].is_lost
+    assert (sure.lost_count, sure.uncertain_count) == (1, 0)
+
+
+def test_command_that_the_host_gave_up_is_lost_for_certain():
+    """Status LOST is the host's verdict; it is no completion, and no failure of the device."""
+    stages = (Stage.SUBMIT, Stage.DOORBELL, Stage.COMPLETE)
+    commands = table(command(1, 1, stages=stages, status=Status.LOST), command(2, 2))
+    found = unfinished(commands, 10_000, {0})
+    assert (found.count, found.lost_count) == (1, 1)
+    assert (found.rows[0].age_ns, found.rows[0].was_given_up) == (150, True)
+    assert found.rows[0].command.last_stage_before_completion == "doorbell"
+    assert failed(commands)[0] == 0
 
 
 def test_failed_commands_are_counted_and_listed():
