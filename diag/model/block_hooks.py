@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from diag.model import telemetry
+from diag.model.commands import FenceHold
 from pyaccel.spec import regs
 from pyaccel.spec.formats import MAX_QUEUES
 from pyaccel.spec.regs import QueueState, ResetCause
@@ -177,4 +178,6 @@ class QueueHooks:
 
 
 def _status(queue: Queue) -> int:
-    return regs.QUEUE_STATUS.make(STATE=queue.state, WAITING=queue.hold is not None)
+    # Only a fence: a driver leaves a queue that waits for one alone, a hung one not.
+    waiting = isinstance(queue.hold, FenceHold)
+    return regs.QUEUE_STATUS.make(STATE=queue.state, WAITING=waiting)

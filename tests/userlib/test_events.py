@@ -34,8 +34,8 @@ def recording(rack: RunningRack) -> Iterator[Path]:
 def read_ring(path: Path) -> tuple[EventRingHeader, list[Event]]:
     """Header and records of a ring nobody has read from."""
     raw = path.read_bytes()
-    header = EventRingHeader.unpack(raw[:128])
-    records = [Event.unpack(raw[at : at + 64]) for at in range(128, 128 + 64 * header.head, 64)]
+    header = EventRingHeader.unpack_from(raw)
+    records = [Event.unpack_from(raw, at) for at in range(128, 128 + 64 * header.head, 64)]
     return header, records
 
 
