@@ -354,11 +354,19 @@ def show(told: dict[str, Any], ours: Outcome, theirs: Outcome) -> None:
     print(f"seconds            axl {ours.seconds:.2f}   NumPy {theirs.seconds:.2f}")
 
 
+def positive(text: str) -> int:
+    """A whole number above 0."""
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description="Train on two endpoints, compare with NumPy.")
     parser.add_argument("--source", help="auto, rack:NAME, rack:/run/dir or kernel")
-    parser.add_argument("--epochs", type=int, default=20, help="passes over the data")
+    parser.add_argument("--epochs", type=positive, default=20, help="passes over the data")
     parser.add_argument("--seed", type=int, default=0, help="split, weights and order")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the comparison here")
     return parser.parse_args(arguments)

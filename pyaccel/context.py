@@ -81,7 +81,10 @@ class Context:
         return tensor
 
     def import_fd(self, fd: int, nbytes: int, *, offset: int = 0) -> Buffer:
-        """Map memory behind a descriptor (a memfd); offset and nbytes are multiples of 4 KiB."""
+        """Map memory that somebody else owns; offset and nbytes are multiples of 4 KiB.
+
+        `fd` is a memfd that cannot shrink (F_SEAL_SHRINK); it is duplicated.
+        """
         if not 0 < nbytes <= _MAX_UINT64 or not 0 <= offset <= _MAX_UINT64:
             raise errors.InvalidArgumentError(f"bytes {offset}..{offset + nbytes} cannot be")
         out = ffi.new("struct axl_buffer **")

@@ -19,7 +19,8 @@ from pyaccel._native import Handle, check, fail, ffi, lib
 from pyaccel.batch import Batch
 from pyaccel.commands import Commands
 from pyaccel.fence import CommandResult, Fence, failure_of, make_result
-from pyaccel.spec.formats import SLOT_BYTES
+from pyaccel.packing import NOP
+from pyaccel.spec.formats import SLOT_BYTES, Status
 from pyaccel.tensor import Memory
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 _SLICE_S: Final = 0.25
 """Longest stay inside libaxl: between slices signals, close() and device trouble are seen."""
-_FAILURES_KEPT: Final = 4096
+_FAILURES_KEPT: Final = 1024
 _RETIRE_ABOVE: Final = 32
 _RESULT_BYTES: Final = ffi.sizeof("struct axl_result")
 
@@ -73,10 +74,12 @@ class Queue(Commands):
             self._fd = int(lib.axl_queue_fd(queue))
         self._where = {"endpoint": device.id, "queue": self.index}
         self._local = threading.local()
-        self._lock = threading.RLock()  # guards the four below; never held while waiting
+        self._lock = threading.RLock()  # guards the six below; never held while waiting
         self._in_flight: list[tuple[int, int, tuple[Handle, ...]]] = []
         self._last = 0
-        self._failures: dict[int, CommandResult] = {}
+        self._failures: dict[int, CommandResult] = {}  # the newest ones, for their own fences
+        self._untold: set[int] = set()  # those of them that no wait has raised yet
+        self._probes: set[int] = set()  # our own NOPs, whose end nobody asked about
         self._sleepers: dict[asyncio.AbstractEventLoop, set[asyncio.Future[None]]] = {}
 
     def append(self, command: bytes, *buffers: Memory) -> int:
@@ -176,44 +179,93 @@ class Queue(Commands):
     def wait(self, sequence: int, timeout: float | None = None) -> None:
         """Wait until commands up to `sequence` ended, well or not; see Fence.wait."""
         deadline = None if timeout is None else time.monotonic() + timeout
+        probed = False
         while True:
             left = _SLICE_S if deadline is None else deadline - time.monotonic()
-            slice_ns = max(0, int(min(left, _SLICE_S) * 1e9))
-            with self._handle as queue:
-                code = lib.axl_queue_wait(queue, sequence, slice_ns)
+            code = self._wait_slice(sequence, min(left, _SLICE_S))
             if code != -errno.ETIMEDOUT:
                 break
             if deadline is not None and left <= _SLICE_S:
                 fail("axl_queue_wait", code, sequence=sequence, **self._where)
-            self.device.check()
+            probed = self._watch(probed=probed)
         self._ended(code, sequence)
+
+    def _wait_slice(self, sequence: int, seconds: float) -> int:
+        """Stay in libaxl for a moment; its result."""
+        with self._handle as queue:
+            return int(lib.axl_queue_wait(queue, sequence, max(0, int(seconds * 1e9))))
+
+    def _watch(self, *, probed: bool) -> bool:
+        """Raise if the endpoint is in trouble; whether the probe was sent.
+
+        A queue whose last completion was lost looks hung. One NOP tells: if that completes,
+        the gap before it names the lost command, and the wait ends with that error.
+        """
+        try:
+            self.device.check()
+        except errors.QueueHungError:
+            if probed or not self._answers_probe():
+                raise
+            return True
+        return probed
+
+    def _answers_probe(self) -> bool:
+        try:
+            probe = self._submit(NOP, interrupt=True, block=False)
+        except errors.QueueFullError:
+            return False
+        self._probes.add(probe)
+        return self._wait_slice(probe, _SLICE_S) != -errno.ETIMEDOUT
 
     def _ended(self, code: int, sequence: int) -> None:
         """After a wait: release buffers, remember failures, raise what is no command's fault."""
-        self.poll()
+        if code in (0, -errno.EIO, -errno.ECANCELED):
+            self._retire(sequence)
         if code:
             self._collect_failures()
         if code not in (0, -errno.EIO, -errno.ECANCELED):
             fail("axl_queue_wait", code, sequence=sequence, **self._where)
 
     def _collect_failures(self) -> None:
-        """Move libaxl's failed commands to where each fence finds its own."""
+        """Move failed commands from libaxl to where each fence finds its own.
+
+        libaxl hands out only the first one; the others are in its results.
+        """
         raw = ffi.new("struct axl_result *")
         with self._handle as queue, self._lock:
             while lib.axl_queue_take_error(queue, raw, _RESULT_BYTES) == 0:
-                result = make_result(raw)
-                self._failures[result.sequence] = result
-                if len(self._failures) > _FAILURES_KEPT:
-                    del self._failures[next(iter(self._failures))]
+                first = int(raw.sequence)
+                self._remember(raw)
+                ended = int(lib.axl_queue_poll(queue))
+                for sequence in range(max(first + 1, ended - _FAILURES_KEPT), ended + 1):
+                    code = lib.axl_queue_result(queue, sequence, raw, _RESULT_BYTES)
+                    if code == 0 and raw.status != Status.OK:
+                        self._remember(raw)
+
+    def _remember(self, raw: Any) -> None:
+        """Keep one failed command."""
+        result = make_result(raw)
+        if result.sequence in self._probes:
+            return
+        if result.sequence not in self._failures:
+            self._untold.add(result.sequence)
+        self._failures[result.sequence] = result
+        while len(self._failures) > _FAILURES_KEPT:
+            oldest = next(iter(self._failures))
+            del self._failures[oldest]
+            self._untold.discard(oldest)
 
     def raise_failure(self, first: int, last: int) -> None:
         """Raise the first failure of first..last (every time), or an older one (once)."""
+        if not self._failures:
+            return
         with self._lock:
-            found = sorted(sequence for sequence in self._failures if sequence <= last)
-            if not found:
+            own = [sequence for sequence in self._failures if first <= sequence <= last]
+            older = [sequence for sequence in self._untold if sequence < first]
+            if not own and not older:
                 return
-            own = [sequence for sequence in found if sequence >= first]
-            chosen = self._failures[own[0]] if own else self._failures.pop(found[0])
+            chosen = self._failures[min(own or older)]
+            self._untold = {sequence for sequence in self._untold if sequence > last}
         raise failure_of(chosen, self.device.id, self.index)
 
     def result(self, sequence: int) -> CommandResult:

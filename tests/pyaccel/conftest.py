@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+"""One embedded rack for all tests of this folder; every test gets healthy endpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+import pyaccel
+from pyaccel import testing
+
+
+@pytest.fixture(scope="session")
+def rack() -> Iterator[testing.Rack]:
+    """Two cards with two endpoints each."""
+    with testing.rack("2x2") as running:
+        yield running
+
+
+@pytest.fixture
+def faulty(rack: testing.Rack) -> Iterator[testing.Rack]:
+    """The rack, for a test that injects faults; they are cleared afterwards."""
+    yield rack
+    rack.clear_faults()
+
+
+@pytest.fixture
+def impatient(monkeypatch) -> None:
+    """Devices opened by the test call a queue hung after 300 ms without progress."""
+    monkeypatch.setenv("AXL_HANG_TIMEOUT_MS", "300")
+
+
+@pytest.fixture
+def device(rack: testing.Rack) -> Iterator[pyaccel.Device]:
+    """Endpoint 0, open."""
+    with pyaccel.open(rack.uri(0)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def queue(device: pyaccel.Device) -> Iterator[pyaccel.Queue]:
+    """A queue of endpoint 0."""
+    with device.queue() as opened:
+        yield opened
