@@ -101,6 +101,14 @@ def test_a_stale_pid_file_is_nobody(base: Path) -> None:
     assert list_racks() == [directory]
 
 
+def test_a_folder_that_no_rack_made_is_no_rack(base: Path) -> None:
+    """Only folders with a lock file are listed, so that nobody stops or clears another one."""
+    (base / "photos").mkdir()
+    (base / ".lab").mkdir()
+    (base / "link").symlink_to(base)
+    assert list_racks() == []
+
+
 def test_clearing_removes_all_that_racks_make(base: Path) -> None:
     """Sockets, files and event rings go, and the folder with them."""
     directory = rack_dir("full", create=True)

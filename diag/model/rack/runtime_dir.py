@@ -120,7 +120,8 @@ def list_racks() -> list[RackDir]:
         if _base_path().exists():
             raise
         return []
-    names = sorted(p.name for p in base.iterdir() if p.is_dir() and not p.is_symlink())
+    # A folder without a lock file was not made by a rack.
+    names = sorted(p.name for p in base.iterdir() if (p / "pid").is_file() and not p.is_symlink())
     return [RackDir(base / name) for name in names if re.fullmatch(NAME_PATTERN, name)]
 
 
