@@ -131,7 +131,7 @@ def test_wrong_endian_entry_is_refused(core, host):
     assert ring.stats["malformed"] == 1
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=40)
 @given(data=st.data())
 def test_every_command_ends_exactly_once(core, data):
     """Whatever the device writes: in order, once each, and nothing that was not submitted."""

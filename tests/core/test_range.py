@@ -177,7 +177,7 @@ def test_growing_index_without_memory_is_harmless(core, host):
     assert many.largest == 4096 * PAGE
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 @given(data=st.data())
 def test_ranges_never_overlap_and_fit_is_always_found(core, data):
     """Against a model of intervals: aligned, disjoint, and no false "no space"."""

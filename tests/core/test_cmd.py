@@ -1,0 +1,294 @@
+# SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+"""Checking commands: everything the contract allows passes, each broken rule is named."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pyaccel.spec import formats as f
+from pyaccel.spec.formats import Dtype, Opcode
+
+VA_END = 1 << f.VA_BITS
+
+
+def header(opcode, slots=1, **fields):
+    """Packed command header."""
+    return f.CmdHeader(opcode=opcode, slots=slots, **fields).pack()
+
+
+def operand(dtype=Dtype.F32, **fields):
+    """One operand slot."""
+    fields = {"va": 0x10000, "strides": (1,) * 8, **fields}
+    return f.CmdOperand(dtype=dtype, **fields).pack()
+
+
+def tensor(opcode, operands, *, shape=(1,) * 8, params=(0, 0), tail=b"", **fields):
+    """A tensor command."""
+    slots = 1 + len(operands) + len(tail) // 64
+    first = header(opcode, slots, **{"dtype": Dtype.F32, **fields})
+    body = f.CmdTensor(shape=shape, params=params).pack()
+    return first + body + b"".join(operands) + tail
+
+
+def copy(**fields):
+    """A COPY."""
+    body = {"src_va": 0x1000, "dst_va": 0x2000, "length_bytes": 64, **fields}
+    return header(Opcode.COPY) + f.CmdCopy(**body).pack()
+
+
+def fence(opcode, **fields):
+    """A fence command."""
+    return header(opcode) + f.CmdFence(**{"va": 0x1000, **fields}).pack()
+
+
+OPERANDS = {
+    Opcode.COPY_STRIDED: (2, 1),
+    Opcode.FILL: (1, 1),
+    Opcode.CAST: (2, 1),
+    Opcode.UNARY: (2, len(f.Unary)),
+    Opcode.BINARY: (3, len(f.Binary)),
+    Opcode.TERNARY: (4, len(f.Ternary)),
+    Opcode.REDUCE: (2, len(f.Reduce)),
+    Opcode.MATMUL: (3, 1),
+    Opcode.GATHER: (3, 1),
+    Opcode.SCATTER: (3, len(f.Scatter)),
+    Opcode.RANDOM: (1, len(f.Random)),
+}
+
+
+def example(opcode, **fields):
+    """A valid command of this opcode."""
+    if opcode == Opcode.NOP:
+        return header(opcode, **fields) + bytes(48)
+    if opcode == Opcode.COPY:
+        return header(opcode, **fields) + copy()[16:]
+    if opcode in OPERANDS:
+        tail = bytes(64) if opcode == Opcode.RANDOM else b""
+        operands = [operand()] * OPERANDS[opcode][0]
+        return tensor(opcode, operands, tail=tail, **fields)
+    return header(opcode, **fields) + fence(opcode)[16:]
+
+
+@pytest.fixture
+def check(core):
+    """Call axl_cmd_check(); the summary, whose `problem` is None or a sentence."""
+
+    def call(command, slot_count=None):
+        summary = core.new("struct axl_cmd_summary *")
+        count = len(command) // 64 if slot_count is None else slot_count
+        # A buffer of its own, exactly as long: reading beyond it is caught under ASan.
+        slots = core.new("uint8_t[]", command)
+        code = core.axl_cmd_check(slots, count, summary)
+        problem = summary.problem
+        text = None if problem == core.ffi.NULL else core.string(problem).decode()
+        assert (code == 0) == (text is None)
+        assert code in (0, core.AXL_ERR_INVAL)
+        call.summary = summary
+        return text
+
+    return call
+
+
+@pytest.mark.parametrize("opcode", list(Opcode))
+def test_each_opcode_has_a_valid_example(check, opcode):
+    """The summary repeats the header."""
+    command = example(opcode)
+    assert check(command) is None
+    summary = check.summary
+    assert (summary.opcode, summary.slots) == (opcode, len(command) // 64)
+
+
+@pytest.mark.parametrize("opcode", list(Opcode))
+def test_slots_are_exactly_those_of_the_opcode(check, opcode):
+    """One slot more or fewer is refused; MATMUL may have one more for c."""
+    command = example(opcode)
+    slots = len(command) // 64
+    for wrong in {0, slots - 1, slots + 1, 9, 255} - ({5} if opcode == Opcode.MATMUL else set()):
+        changed = bytearray(command + bytes(64 * 300))
+        changed[2] = wrong
+        assert check(bytes(changed)) == "slots is not what the opcode takes"
+
+
+@pytest.mark.parametrize("opcode", list(Opcode))
+def test_cut_off_commands_are_refused(check, opcode):
+    """Fewer slots left than the command has."""
+    command = example(opcode)
+    for left in range(1, len(command) // 64):
+        assert check(command[: 64 * left]) == "command is cut off: fewer slots follow than it has"
+    assert check(command[:64], 0) == "there is no slot"
+
+
+@pytest.mark.parametrize("opcode", list(Opcode))
+def test_ops_are_those_of_the_opcode(check, opcode):
+    """Every op of the enum passes, the next one does not."""
+    ops = OPERANDS.get(opcode, (0, 1))[1]
+    assert all(check(example(opcode, op=op)) is None for op in range(ops))
+    for op in (ops, 255):
+        assert check(example(opcode, op=op)) == "op does not exist for this opcode"
+
+
+@pytest.mark.parametrize("opcode", list(Opcode))
+def test_flags_and_reserved_and_dtype_of_the_header(check, opcode):
+    """INTERRUPT everywhere, CHECKSUM for COPY only, unknown bits nowhere."""
+    assert check(example(opcode, flags=1)) is None
+    takes_sum = check(example(opcode, flags=2)) is None
+    assert takes_sum == (opcode == Opcode.COPY)
+    assert "flags has a bit" in check(example(opcode, flags=4))
+    assert "reserved byte" in check(example(opcode, reserved=1))
+    assert "dtype" in check(example(opcode, dtype=len(Dtype)))
+    if opcode not in OPERANDS:
+        assert "dtype" in check(example(opcode, dtype=1))
+
+
+@pytest.mark.parametrize("opcode", [16, 200, 255])
+def test_opcodes_that_do_not_exist(check, opcode):
+    """Unknown opcodes are named as such."""
+    assert check(header(opcode) + bytes(48)) == "opcode does not exist"
+
+
+@pytest.mark.parametrize("opcode", list(Opcode))
+def test_every_reserved_byte_is_checked(check, opcode):
+    """Setting any reserved byte of any slot makes the command invalid."""
+    command = example(opcode)
+    reserved = {
+        Opcode.NOP: range(16, 64),
+        Opcode.COPY: range(40, 64),
+        Opcode.FENCE_WAIT: range(36, 64),
+        Opcode.FENCE_SIGNAL: range(36, 64),
+        Opcode.TIMESTAMP: range(36, 64),
+    }.get(opcode, range(0))
+    slots = [*reserved]
+    for n in range(OPERANDS.get(opcode, (0, 0))[0]):
+        slots += range(64 * (n + 1) + 42, 64 * (n + 2))
+    if opcode == Opcode.RANDOM:
+        slots += range(64 * 2 + 24, 64 * 3)
+    for at in slots:
+        changed = bytearray(command)
+        changed[at] = 0x80
+        assert check(bytes(changed)) is not None, f"byte {at} of {opcode.name}"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"length_bytes": VA_END + 1},
+        {"length_bytes": 2**64 - 1},
+        {"src_va": VA_END - 63},
+        {"dst_va": VA_END - 63},
+        {"src_va": 2**64 - 64},
+        {"src_va": VA_END + 1, "length_bytes": 0},
+    ],
+)
+def test_copy_beyond_the_address_space(check, fields):
+    """No sum of address and length overflows into validity."""
+    assert check(copy(**fields)) == "copy reaches beyond the device virtual address space"
+
+
+def test_copy_summary(check):
+    """Bytes and both addresses."""
+    assert check(copy(src_va=VA_END - 64)) is None
+    summary = check.summary
+    assert (summary.bytes, summary.has_src, summary.has_dst) == (64, True, True)
+    assert (summary.src_va, summary.dst_va) == (VA_END - 64, 0x2000)
+
+
+@pytest.mark.parametrize("opcode", [Opcode.FENCE_WAIT, Opcode.FENCE_SIGNAL, Opcode.TIMESTAMP])
+def test_fence_addresses(check, opcode):
+    """8-byte aligned and inside the address space."""
+    for va in (4, 0x1001, VA_END, 2**64 - 8):
+        assert "fence address" in check(fence(opcode, va=va))
+    assert check(fence(opcode, va=VA_END - 8)) is None
+    assert check.summary.has_dst == (opcode != Opcode.FENCE_WAIT)
+
+
+def test_fence_fields_of_other_fences(check):
+    """timeout_us belongs to FENCE_WAIT, value not to TIMESTAMP."""
+    assert check(fence(Opcode.FENCE_WAIT, timeout_us=5, value=2**64 - 1)) is None
+    assert "timeout_us" in check(fence(Opcode.FENCE_SIGNAL, timeout_us=5))
+    assert "value" in check(fence(Opcode.TIMESTAMP, value=1))
+
+
+@pytest.mark.parametrize("opcode", sorted(OPERANDS))
+def test_operands_are_checked_one_by_one(check, opcode):
+    """Type, flags and address of every operand; only inputs may be immediate."""
+    count = OPERANDS[opcode][0]
+    tail = bytes(64) if opcode == Opcode.RANDOM else b""
+    for n in range(count):
+        good = [operand()] * count
+        for wrong, text in (
+            (operand(len(Dtype)), "dtype of an operand"),
+            (operand(flags=2), "flags of an operand"),
+            (operand(va=VA_END), "operand starts beyond"),
+        ):
+            assert text in check(tensor(opcode, [*good[:n], wrong, *good[n + 1 :]], tail=tail))
+        immediate = [*good[:n], operand(flags=1, va=2**64 - 1), *good[n + 1 :]]
+        problem = check(tensor(opcode, immediate, tail=tail))
+        is_out = n == (0 if opcode in (Opcode.RANDOM, Opcode.FILL) else count - 1)
+        assert problem == ("output operand is immediate" if is_out else None)
+
+
+def test_matmul_may_add_c(check):
+    """A fourth operand after out is an input, also as an immediate."""
+    operands = [operand(), operand(), operand(va=0x50000), operand(flags=1)]
+    assert check(tensor(Opcode.MATMUL, operands)) is None
+    assert check.summary.dst_va == 0x50000
+
+
+def test_strided_copy_needs_equal_element_sizes(check):
+    """Bytes move unchanged, so sizes agree; types may differ."""
+    same = [operand(Dtype.F32), operand(Dtype.I32)]
+    other = [operand(Dtype.F32), operand(Dtype.F16)]
+    assert check(tensor(Opcode.COPY_STRIDED, same)) is None
+    assert "differ in element size" in check(tensor(Opcode.COPY_STRIDED, other))
+
+
+@pytest.mark.parametrize(
+    ("opcode", "params", "text"),
+    [
+        (Opcode.REDUCE, 0x100, "mask of reduced dimensions"),
+        (Opcode.REDUCE, 2**63, "mask of reduced dimensions"),
+        (Opcode.GATHER, 8, "dimension is not below 8"),
+        (Opcode.SCATTER, 2**64 - 1, "dimension is not below 8"),
+    ],
+)
+def test_params_that_select_dimensions(check, opcode, params, text):
+    """Dimensions are 0 to 7."""
+    operands = [operand()] * OPERANDS[opcode][0]
+    assert text in check(tensor(opcode, operands, params=(params, 0)))
+
+
+@pytest.mark.parametrize(
+    ("opcode", "shape", "params", "size"),
+    [
+        (Opcode.UNARY, (1, 1, 1, 1, 1, 2, 3, 4), 0, 24 * 4),
+        (Opcode.UNARY, (1, 1, 1, 1, 0, 2, 3, 4), 0, 0),
+        (Opcode.UNARY, (2**32 - 1,) * 8, 0, 2**64 - 1),
+        (Opcode.UNARY, (1, 1, 1, 1, 1, 1, 2**31, 2**31), 0, 2**64 - 1),
+        (Opcode.UNARY, (1, 1, 1, 1, 1, 1, 2**31, 2**30), 0, 2**63),
+        (Opcode.REDUCE, (1, 1, 1, 1, 1, 2, 3, 4), 0b1000_0000, 6 * 4),
+        (Opcode.REDUCE, (1, 1, 1, 1, 1, 2, 3, 4), 0xFF, 4),
+        (Opcode.MATMUL, (1, 1, 1, 1, 5, 2, 3, 400), 0, 30 * 4),
+    ],
+)
+def test_bytes_written_are_counted(check, opcode, shape, params, size):
+    """Elements of the output times their size; too many saturate."""
+    operands = [operand()] * OPERANDS[opcode][0]
+    assert check(tensor(opcode, operands, shape=shape, params=(params, 0))) is None
+    assert check.summary.bytes == size
+
+
+def test_dtype_sizes_are_those_of_the_contract(core):
+    """One number per type, 0 beyond."""
+    sizes = [core.axl_dtype_bytes(n) for n in range(len(Dtype) + 1)]
+    assert sizes == [1, 1, 2, 4, 8, 2, 2, 4, 8, 1, 0]
+
+
+@given(noise=st.binary(min_size=64, max_size=640), opcode=st.sampled_from(sorted(Opcode)))
+def test_random_slots_are_judged_without_a_trap(core, noise, opcode):
+    """Any bytes: a verdict, and a summary that stays within the slots given."""
+    whole = bytes([opcode]) + noise[1 : len(noise) // 64 * 64]
+    summary = core.new("struct axl_cmd_summary *")
+    if core.axl_cmd_check(core.new("uint8_t[]", whole), len(whole) // 64, summary) == 0:
+        assert 1 <= summary.slots <= len(whole) // 64
