@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any, TextIO
 
@@ -14,28 +15,63 @@ import typer
 from diag.lab.config import LabConfig
 from diag.lab.console import attach
 from diag.lab.errors import LabError
-from diag.lab.kernel import DEFAULT_VERSION
 from diag.lab.session import Session, running_sessions, session_name
 
+DEFAULT_RACK = "2x2"
 LAB_FAILED = 125
 """Exit status of `run` when the lab, not the command, failed."""
 
-_EPILOG = """Examples: accel-lab run --rack 2x2 -- lspci -tv   |
-accel-lab up --rack 8x4 --iommu   |   accel-lab shell 8x4   |   accel-lab down --all"""
+_EPILOG = "\n\n".join(  # noqa: FLY002 - one example a line
+    (
+        "Examples:",
+        "accel-lab run --rack 2x2 -- lspci -tv",
+        "accel-lab up --rack 8x4 --iommu",
+        "accel-lab shell 8x4",
+        "accel-lab down --all",
+    )
+)
 
 app = typer.Typer(help=__doc__, epilog=_EPILOG, no_args_is_help=True, add_completion=True)
 
-Rack = Annotated[str, typer.Option("--rack", help="Shipped rack name or rack file.")]
-Name = Annotated[str | None, typer.Option("--name", help="Session name; the rack's by default.")]
-Kernel = Annotated[str, typer.Option("--kernel", help="Leading part of the kernel version.")]
-Accel = Annotated[str, typer.Option("--accel", help="auto, tcg or kvm.")]
-Memory = Annotated[int, typer.Option("--memory", min=256, max=65536, help="MiB of guest memory.")]
-Cpus = Annotated[int, typer.Option("--cpus", min=1, max=64, help="Guest processors.")]
-Iommu = Annotated[bool, typer.Option("--iommu", help="Translate DMA with an Intel IOMMU.")]
-Empty = Annotated[bool, typer.Option("--no-endpoints", help="Switches only.")]
-Append = Annotated[str, typer.Option("--append", help="More kernel command line.")]
+Rack = Annotated[
+    str | None,
+    typer.Option(help="Shipped rack name or rack file; else the guest that is up, or 2x2."),
+]
+Name = Annotated[str | None, typer.Option(help="Session name; the rack's by default.")]
+Kernel = Annotated[str | None, typer.Option(help="Leading part of its version, such as 6.12.")]
+Accel = Annotated[str | None, typer.Option(help="auto, tcg or kvm.")]
+Memory = Annotated[int | None, typer.Option(min=256, max=65536, help="MiB of guest memory.")]
+Cpus = Annotated[int | None, typer.Option(min=1, max=64, help="Guest processors.")]
+Iommu = Annotated[bool | None, typer.Option(help="Translate DMA with an Intel IOMMU.")]
+Endpoints = Annotated[bool | None, typer.Option(help="Endpoints, or the switches only.")]
+Append = Annotated[str | None, typer.Option(help="More kernel command line.")]
 Target = Annotated[str | None, typer.Argument(help="Session; needed when several are up.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """Options of `up` and `run` as given; None where they were not. Names as in LabConfig."""
+
+    rack: str | None
+    kernel: str | None
+    accel: str | None
+    memory_mib: int | None
+    cpus: int | None
+    iommu: bool | None
+    endpoints: bool | None
+    append: str | None
+
+
+def _choose(name: str | None, given: _Given) -> tuple[Session, LabConfig]:
+    """The session that is meant, and its configuration: what is not given stays as it is."""
+    running = running_sessions()
+    if name is None and given.rack is None and running:
+        session = _only(None)
+    else:
+        session = Session(name or session_name(given.rack or DEFAULT_RACK))
+    base = session.config if session.is_running else LabConfig(DEFAULT_RACK)
+    return session, replace(base, **{k: v for k, v in asdict(given).items() if v is not None})
 
 
 def _say(text: str) -> None:
@@ -74,21 +110,21 @@ def _root(
 
 @app.command()
 def up(  # noqa: PLR0913, PLR0917 - one per option
-    rack: Rack = "2x2",
+    rack: Rack = None,
     name: Name = None,
-    kernel: Kernel = DEFAULT_VERSION,
-    accel: Accel = "auto",
-    memory: Memory = 1024,
-    cpus: Cpus = 2,
-    iommu: Iommu = False,
-    no_endpoints: Empty = False,
-    append: Append = "",
+    kernel: Kernel = None,
+    accel: Accel = None,
+    memory: Memory = None,
+    cpus: Cpus = None,
+    iommu: Iommu = None,
+    endpoints: Endpoints = None,
+    append: Append = None,
 ) -> None:
     """Boot a rack's guest; it stays up until `accel-lab down`."""
-    config = LabConfig(rack, kernel, accel, memory, cpus, iommu, not no_endpoints, append)
+    given = _Given(rack, kernel, accel, memory, cpus, iommu, endpoints, append)
 
     def action() -> int:
-        session = Session(name or session_name(rack))
+        session, config = _choose(name, given)
         booted = session.up(config, _say)
         _say(f"{session.name} is up" if booted else f"{session.name} was up already")
         return _report(session.check_kernel_log())
@@ -99,15 +135,15 @@ def up(  # noqa: PLR0913, PLR0917 - one per option
 @app.command(context_settings={"ignore_unknown_options": True})
 def run(  # noqa: PLR0913, PLR0917 - one per option
     command: Annotated[list[str], typer.Argument(help="Program and arguments, after --.")],
-    rack: Rack = "2x2",
+    rack: Rack = None,
     name: Name = None,
-    kernel: Kernel = DEFAULT_VERSION,
-    accel: Accel = "auto",
-    memory: Memory = 1024,
-    cpus: Cpus = 2,
-    iommu: Iommu = False,
-    no_endpoints: Empty = False,
-    append: Append = "",
+    kernel: Kernel = None,
+    accel: Accel = None,
+    memory: Memory = None,
+    cpus: Cpus = None,
+    iommu: Iommu = None,
+    endpoints: Endpoints = None,
+    append: Append = None,
     once: Annotated[bool, typer.Option("--once", help="Switch the guest off after it.")] = False,
     stdin: Annotated[bool, typer.Option("--stdin", help="Pass standard input on.")] = False,
     timeout: Annotated[float | None, typer.Option("--timeout", help="Seconds.")] = None,
@@ -120,15 +156,15 @@ def run(  # noqa: PLR0913, PLR0917 - one per option
     Output and exit status are the program's. 1 also when the kernel logged a warning or worse
     meanwhile, 125 when the lab failed.
     """
-    config = LabConfig(rack, kernel, accel, memory, cpus, iommu, not no_endpoints, append)
+    given = _Given(rack, kernel, accel, memory, cpus, iommu, endpoints, append)
 
     def action() -> int:
-        session = Session(name or session_name(rack))
+        session, config = _choose(name, given)
         try:
             if session.up(config, _say) and not once:
                 _say(f"{session.name} stays up; accel-lab down {session.name} ends it")
-            given = sys.stdin.buffer.read() if stdin else b""
-            return _run(session, command, given, timeout, tuple(allow or ()))
+            data = sys.stdin.buffer.read() if stdin else b""
+            return _run(session, command, data, timeout, tuple(allow or ()))
         finally:
             if once:
                 session.down()
@@ -208,8 +244,9 @@ def qmp(
     """Send one command to QEMU's control socket and print the answer as JSON."""
 
     def action() -> int:
+        values = _json_object(arguments)
         with _only(name).qmp() as connection:
-            print(json.dumps(connection.execute(command, _json_object(arguments)), indent=2))
+            print(json.dumps(connection.execute(command, values), indent=2))
         return 0
 
     _guarded(action)
