@@ -71,7 +71,6 @@ class Queue(Commands):
         self._handle = handle
         with handle as queue:
             self.index = int(lib.axl_queue_index(queue))
-            self._fd = int(lib.axl_queue_fd(queue))
         self._where = {"endpoint": device.id, "queue": self.index}
         self._local = threading.local()
         self._lock = threading.RLock()  # guards the six below; never held while waiting
@@ -295,40 +294,49 @@ class Queue(Commands):
 
     @property
     def fd(self) -> int:
-        """Descriptor that becomes readable when poll() may have something; owned by the queue."""
-        return self._fd
+        """Descriptor that becomes readable when poll() may have something; owned by the queue.
+
+        Asked for only when somebody wants it: from then on every poll() empties it.
+        """
+        with self._handle as queue:
+            return check("axl_queue_fd", lib.axl_queue_fd(queue), **self._where)
 
     async def wait_async(self, sequence: int) -> None:
         """Wait in asyncio until commands up to `sequence` ended; see Fence.__await__."""
         loop = asyncio.get_running_loop()
+        fd = self.fd  # before the first poll: a completion in between makes it readable
         while self.poll() < sequence:
             future = loop.create_future()
-            self._sleep(loop, future)
+            self._sleep(loop, fd, future)
             # Another thread may have taken the wake-up: look again before long.
             timer = loop.call_later(_SLICE_S, _wake, future)
             try:
                 await future
             finally:
                 timer.cancel()
-                self._wake_up(loop, future)
+                self._wake_up(loop, fd, future)
             if not future.cancelled() and self.poll() < sequence:
                 self.device.check()
         with self._handle as queue:
             code = lib.axl_queue_wait(queue, sequence, 0)
         self._ended(code, sequence)
 
-    def _sleep(self, loop: asyncio.AbstractEventLoop, future: asyncio.Future[None]) -> None:
-        """Wake `future` when the descriptor is readable."""
+    def _sleep(
+        self, loop: asyncio.AbstractEventLoop, fd: int, future: asyncio.Future[None]
+    ) -> None:
+        """Wake `future` when `fd`, the queue's descriptor, is readable."""
         sleepers = self._sleepers.setdefault(loop, set())
         if not sleepers:
-            loop.add_reader(self._fd, self._on_readable, loop)
+            loop.add_reader(fd, self._on_readable, loop)
         sleepers.add(future)
 
-    def _wake_up(self, loop: asyncio.AbstractEventLoop, future: asyncio.Future[None]) -> None:
+    def _wake_up(
+        self, loop: asyncio.AbstractEventLoop, fd: int, future: asyncio.Future[None]
+    ) -> None:
         sleepers = self._sleepers.get(loop, set())
         sleepers.discard(future)
         if not sleepers:
-            loop.remove_reader(self._fd)
+            loop.remove_reader(fd)
             self._sleepers.pop(loop, None)
 
     def _on_readable(self, loop: asyncio.AbstractEventLoop) -> None:
