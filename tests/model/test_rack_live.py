@@ -110,6 +110,19 @@ def test_every_socket_accepts_once_the_rack_is_up(shared: RunningRack) -> None:
     assert shared.directory.events_enable.stat().st_size == 4096
 
 
+def test_workers_inherit_no_descriptor_of_the_supervisor(shared: RunningRack) -> None:
+    """The lock, the control socket and other workers' sockets are closed in a worker."""
+    with shared.client() as client:
+        client.call("card.restart", card=1)
+        pids = worker_pids(client)
+        for pid in pids:
+            targets = [str(fd.readlink()) for fd in Path(f"/proc/{pid}/fd").iterdir()]
+            assert str(shared.directory.pid) not in targets
+            # Two listeners and the connection to the supervisor.
+            assert sum(target.startswith("socket:") for target in targets) == 3
+            assert not any("pidfd" in target for target in targets)
+
+
 def test_the_topology_file_and_the_endpoints_agree(shared: RunningRack) -> None:
     """What the file says of an endpoint is what its registers say."""
     placement = parse_topology(shared.directory.topology.read_text())
