@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from diag.trace.commands import COL_COMPLETE, COL_SUBMIT, COL_WAKE, UNKNOWN, Commands
 from diag.trace.errors import UsageError
+from diag.trace.findings import Unfinished
 from diag.trace.latency import STEPS, TO_COMPLETE, TO_WAKE, Group, group_by
 from diag.trace.report import Report
 from diag.trace.schema import code_name
@@ -35,10 +37,13 @@ OPCODE_COLOURS: Final = (
 )
 LOST_COLOUR: Final = "#d62728"
 """Nothing else is red."""
+UNKNOWN_COLOUR: Final = "#888888"
 NAMED_LOST: Final = 3
 """Commands that never completed and are named in the figure; the report names more."""
 MAX_POINTS: Final = 20_000
 """Points of the timeline; the slowest are always among them."""
+FEW_POINTS: Final = 500
+"""Up to so many they are drawn larger."""
 CURVE_POINTS: Final = 400
 MAX_OPCODES: Final = 8
 WIDE_RANGE: Final = 1e3
@@ -74,11 +79,12 @@ def _title(report: Report) -> str:
     loss = f"{dropped:,} events lost in rings" if dropped else "no event lost in rings"
     if not capture.end.complete:
         loss += ", recording cut short"
-    count = report.unfinished.count
-    missing = f", {count:,} never completed" if count else ""
+    count = report.unfinished.lost_count
+    missing = f", {count:,} of them lost," if count else ""
+    endpoints = len(np.unique(report.commands.endpoint))
     return (
         f"{capture.path.name}: {len(report.commands):,} commands{missing} on "
-        f"{len(np.unique(report.commands.endpoint))} endpoints "
+        f"{endpoints} endpoint{'' if endpoints == 1 else 's'} "
         f"({capture.event_count:,} events, {size(capture.file_bytes)}; {loss})"
     )
 
@@ -100,7 +106,7 @@ def _breakdown(axes: Any, report: Report) -> None:
         )
     axes.set_title("Where the time goes: mean per stage")
     axes.set_xlabel("mean latency, µs")
-    axes.margins(x=0.14)
+    axes.margins(x=0.2)
     axes.grid(visible=False, axis="y")
     if not groups:
         _nothing(axes)
@@ -151,22 +157,24 @@ def _curve(durations: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[n
 
 def _timeline(axes: Any, report: Report) -> None:
     """Every command's latency against its submission; those that never completed on top."""
-    commands, start = report.commands, report.capture.info.start_ns
+    commands, clock = report.commands, _Clock.of(report)
     total, known = _whole(commands).durations(commands)
+    known &= commands.status != Status.LOST
     rows = _thin_out(np.flatnonzero(known), total)
     latency = np.maximum(total[rows] / 1e3, FLOOR_US)
-    submitted = (commands.stamps[rows, COL_SUBMIT] - start) / 1e9
+    submitted = (commands.stamps[rows, COL_SUBMIT] - clock.start_ns) / clock.unit_ns
     for code, colour in _opcode_colours(commands):
         chosen = commands.opcode[rows] == code
         if chosen.any():
             axes.scatter(
-                submitted[chosen], latency[chosen], s=9, alpha=0.6, color=colour,
+                submitted[chosen], latency[chosen], s=9 if len(rows) > FEW_POINTS else 30,
+                alpha=0.6, color=colour,
                 linewidths=0, label=_opcode(code), rasterized=True,
             )  # fmt: skip
-    _mark_unfinished(axes, report, float(latency.max()) if len(latency) else 1.0)
+    _mark_unfinished(axes, report, clock, float(latency.max()) if len(latency) else 1.0)
     shown = f" ({len(rows):,} of {int(known.sum()):,} shown)" if len(rows) < known.sum() else ""
     axes.set_title(f"When it happened: {_whole(commands).label} of each command{shown}")
-    axes.set_xlabel("submitted, s after the recording began")
+    axes.set_xlabel(f"submitted, {clock.unit} after the first command")
     axes.set_ylabel("latency, µs (log)")
     if axes.get_legend_handles_labels()[0]:
         _log_axis(axes, "y")
@@ -177,26 +185,59 @@ def _timeline(axes: Any, report: Report) -> None:
         _nothing(axes)
 
 
-def _mark_unfinished(axes: Any, report: Report, highest_us: float) -> None:
-    commands, start = report.commands, report.capture.info.start_ns
-    submit = commands.stamps[:, COL_SUBMIT]
-    incomplete = commands.stamps[:, COL_COMPLETE] == UNKNOWN
-    at = np.flatnonzero((submit != UNKNOWN) & (incomplete | (commands.status == Status.LOST)))
-    if not len(at):
-        return
-    times = (submit[at[:MAX_POINTS]] - start) / 1e9
-    axes.scatter(
-        times, np.full(len(times), highest_us * 1.6), marker="x", s=60, color=LOST_COLOUR,
-        linewidths=2, label=f"never completed ({len(at):,})", zorder=3,
-    )  # fmt: skip
-    for index, time in zip(at[:NAMED_LOST].tolist(), times[:NAMED_LOST].tolist(), strict=True):
-        name = report.capture.endpoint_name(int(commands.endpoint[index]))
-        text = f"   {name} queue {commands.queue[index]} sequence {commands.sequence[index]}   "
-        # Towards the middle, so that it is not cut off.
-        side = "left" if time * 2e9 < float(submit.max()) - start else "right"
-        axes.annotate(
-            text, (time, highest_us * 1.6), color=LOST_COLOUR, fontsize=9, va="center", ha=side
+@dataclass(frozen=True, slots=True)
+class _Clock:
+    """Zero and unit of the time line."""
+
+    start_ns: int
+    unit_ns: float
+    unit: str
+
+    @classmethod
+    def of(cls, report: Report) -> _Clock:
+        submit = report.commands.stamps[:, COL_SUBMIT]
+        submit = submit[submit != UNKNOWN]
+        if not len(submit):
+            return cls(report.capture.info.start_ns, 1e9, "s")
+        start, length = int(submit.min()), int(submit.max() - submit.min())
+        unit_ns, unit = next(
+            (item for item in ((1e9, "s"), (1e6, "ms")) if length >= item[0]), (1e3, "µs")
         )
+        return cls(start, unit_ns, unit)
+
+    def of_submission(self, item: Unfinished) -> float:
+        """When it was submitted, in units."""
+        submit = item.command.stamps_ns["submit"]
+        return ((self.start_ns if submit is None else submit) - self.start_ns) / self.unit_ns
+
+
+def _mark_unfinished(axes: Any, report: Report, clock: _Clock, highest_us: float) -> None:
+    """Crosses above everything: red for lost, grey for what proves nothing."""
+    rows = report.unfinished.rows
+    lost = [item for item in rows if item.is_lost]
+    rest = [item for item in rows if not item.is_lost]
+    level = highest_us * 1.6
+    rest_count = report.unfinished.count - report.unfinished.lost_count
+    for items, colour, label in (
+        (rest, UNKNOWN_COLOUR, f"unfinished or unknown ({rest_count:,})"),
+        (lost, LOST_COLOUR, f"lost ({report.unfinished.lost_count:,})"),
+    ):
+        if items:
+            times = [clock.of_submission(item) for item in items]
+            axes.scatter(
+                times, [level] * len(times), marker="x", s=60, color=colour, linewidths=2,
+                label=label, zorder=3,
+            )  # fmt: skip
+    for number, item in enumerate(lost[:NAMED_LOST]):
+        time = clock.of_submission(item)
+        # Towards the middle, so that it is not cut off; one above the other.
+        side = "left" if 2 * time < sum(axes.get_xlim()) else "right"
+        name = report.capture.endpoint_name(item.command.endpoint)
+        text = f"   {name} queue {item.command.queue} sequence {item.command.sequence}   "
+        axes.annotate(
+            text, (time, level), xytext=(0, 11 * number), textcoords="offset points",
+            color=LOST_COLOUR, fontsize=9, va="center", ha=side,
+        )  # fmt: skip
 
 
 def _whole(commands: Commands) -> Any:

@@ -32,8 +32,11 @@ RULES: list[tuple[str, str, str]] = [
 DECODERS = [
     "diag/model/vfio_user/protocol.py",
     "diag/model/rack/control.py",
-    "diag/trace/decode.py",
-    "diag/trace/analysis.py",
+    "diag/trace/decode/capture.py",
+    "diag/trace/decode/flat.py",
+    "diag/trace/decode/ring.py",
+    "diag/trace/commands.py",
+    "diag/trace/latency.py",
 ]
 
 

@@ -129,6 +129,7 @@ def test_lost_command_is_named_with_its_last_stage():
         command(3, 3000, queue=2),
         command(4, 4000, queue=2),
         command(5, 5000, queue=2, stages=(Stage.SUBMIT,)),
+        command(8, 5500, queue=3),
         command(9, 6000, queue=3, stages=(Stage.SUBMIT, Stage.DOORBELL)),
     )
     found = unfinished(commands, 10_000, set())
