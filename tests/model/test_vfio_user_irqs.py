@@ -14,6 +14,7 @@ import pytest
 
 from diag.model.bus import IrqKind
 from diag.model.vfio_user.client import VfioUserClient
+from diag.model.vfio_user.descriptors import close_all
 from diag.model.vfio_user.irqs import InterruptSet
 from diag.model.vfio_user.protocol import Command, IrqSetFlag, Request, RequestError
 from tests.build.vfio_user import Served, eventfd, irq_set, open_fds, serving
@@ -261,7 +262,7 @@ def test_every_flag_combination_keeps_the_books(events: list[int]) -> None:
         request = Request(1, Command.DEVICE_SET_IRQS, 0, irq_set(kind, flag, 0, size, data), fds)
         with contextlib.suppress(RequestError):
             irqs.set(request)
-        request.close_fds()
+        close_all(request.take_fds())
         irqs.raise_vector(0)
     irqs.close()
     assert open_fds() == before

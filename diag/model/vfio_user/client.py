@@ -8,7 +8,6 @@ other methods build the usual payloads on it.
 from __future__ import annotations
 
 import errno as errno_names
-import os
 import socket
 import struct
 from array import array
@@ -20,6 +19,7 @@ from typing import NamedTuple, Self
 from diag.model.bus import IrqKind, Region
 from diag.model.vfio_user import protocol as wire
 from diag.model.vfio_user import version
+from diag.model.vfio_user.descriptors import close_all, received
 from diag.model.vfio_user.protocol import Command, IrqSetFlag, MapFlag
 from pyaccel.spec.types import Buffer
 
@@ -131,26 +131,26 @@ class VfioUserClient:
     ) -> tuple[bytes, list[int]]:
         """Send a request; payload and descriptors of its reply. ServerError if refused."""
         sent = self.send(command, payload, fds)
-        message_id, answered, code, data, received = self.receive()
+        message_id, answered, code, data, came = self.receive()
         if (message_id, answered) != (sent, command):
-            _close_all(received)
+            close_all(came)
             raise UnexpectedReplyError(f"reply {message_id}/{answered} to {sent}/{command}")
         if code:
-            _close_all(received)
+            close_all(came)
             raise ServerError(command, code)
-        return data, received
+        return data, came
 
     def request(
         self, command: int, payload: Buffer = b"", fds: Sequence[int] = (), expect: int = 0
     ) -> bytes:
         """Send a request and check that its errno is `expect`; the reply's payload."""
         try:
-            data, received = self.exchange(command, payload, fds)
+            data, came = self.exchange(command, payload, fds)
         except ServerError as error:
             if error.code != expect:
                 raise
             return b""
-        _close_all(received)
+        close_all(came)
         if expect:
             wanted = errno_names.errorcode.get(expect, str(expect))
             raise UnexpectedReplyError(f"command {command} succeeded, expected {wanted}")
@@ -162,7 +162,7 @@ class VfioUserClient:
             max_msg_fds=wire.MAX_MESSAGE_FDS, write_multiple=True
         )
         payload, fds = self.exchange(Command.VERSION, version.encode(offer))
-        _close_all(fds)
+        close_all(fds)
         self.server = version.parse(payload)
 
     def dma_map(
@@ -203,7 +203,7 @@ class VfioUserClient:
         payload = wire.REGION_IO_FDS.pack(size, 0, Region.BAR0, 0)
         data, fds = self.exchange(Command.DEVICE_GET_REGION_IO_FDS, payload)
         if len(data) < size or len(fds) < 2:
-            _close_all(fds)
+            close_all(fds)
             return None
         fields = wire.SUB_REGION.unpack_from(data, wire.REGION_IO_FDS.size)
         offset, length, event, _, _, memory, memory_offset, _ = fields
@@ -270,15 +270,8 @@ class VfioUserClient:
             got, ancillary, _, _ = self.socket.recvmsg(
                 count - len(data), room, socket.MSG_CMSG_CLOEXEC
             )
-            for level, kind, raw in ancillary:
-                if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
-                    fds += array("i", raw)
+            fds += received(ancillary)
             if not got:
                 raise ConnectionResetError("the server closed the connection")
             data += got
         return bytes(data)
-
-
-def _close_all(fds: Sequence[int]) -> None:
-    for fd in fds:
-        os.close(fd)

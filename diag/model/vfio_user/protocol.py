@@ -16,7 +16,6 @@ and, for shadow ioeventfds, of libvfio-user. All numbers are little-endian. A me
 from __future__ import annotations
 
 import errno
-import os
 import struct
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
@@ -151,7 +150,7 @@ class FramingError(Exception):
 
 @dataclass(slots=True)
 class Request:
-    """One message as received. `fds` belong to it until `take_fds()`."""
+    """One message as received. Whoever holds it closes `fds`, or takes them."""
 
     message_id: int
     command: int
@@ -168,11 +167,6 @@ class Request:
         """The descriptors, which the caller must close from now on."""
         fds, self.fds = self.fds, []
         return fds
-
-    def close_fds(self) -> None:
-        """Close what nobody took."""
-        for fd in self.take_fds():
-            os.close(fd)
 
 
 class RequestDecoder:
@@ -205,7 +199,7 @@ class RequestDecoder:
             The request that these bytes complete, else None.
 
         Raises:
-            FramingError: the stream cannot be followed; `close()` the decoder.
+            FramingError: the stream cannot be followed; `drop()` what is left.
         """
         self._fds += fds
         self._buffer += data
@@ -221,13 +215,12 @@ class RequestDecoder:
         self._size = HEADER_BYTES
         return request
 
-    def close(self) -> None:
-        """Close the descriptors of a message that never came to its end."""
-        for fd in self._fds:
-            os.close(fd)
-        self._fds = []
+    def drop(self) -> list[int]:
+        """Forget a message that never came to its end; its descriptors are the caller's."""
+        fds, self._fds = self._fds, []
         self._buffer.clear()
         self._size = HEADER_BYTES
+        return fds
 
     def _check_header(self) -> int:
         message_id, command, size, flags, _ = HEADER.unpack_from(self._buffer)

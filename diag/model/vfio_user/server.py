@@ -23,6 +23,7 @@ from pathlib import Path
 from diag.model.bus import FunctionSpec, PciFunction
 from diag.model.loop import Loop, Timer
 from diag.model.vfio_user import protocol as wire
+from diag.model.vfio_user.descriptors import close_all, received
 from diag.model.vfio_user.dma_map import PeerLookup
 from diag.model.vfio_user.protocol import FramingError, Request, RequestDecoder
 from diag.model.vfio_user.session import Reply, Session
@@ -82,7 +83,7 @@ class Connection:
         if self._retry is not None:
             self._retry.cancel()
         self._loop.remove_reader(self._socket.fileno())
-        self._decoder.close()
+        close_all(self._decoder.drop())
         self._socket.close()
         self._on_close()
 
@@ -114,9 +115,9 @@ class Connection:
             LOG.info("connection lost: %s", error)
             self.close()
             return False
-        fds = _descriptors(ancillary)
+        fds = received(ancillary)
         if not data:
-            _close_all(fds)
+            close_all(fds)
             self.close()
             return False
         self._feed(data, fds, fds_lost=bool(flags & socket.MSG_CTRUNC))
@@ -263,7 +264,7 @@ class VfioUserServer:
         if peer.session is not None:
             return peer.session.handle(request, fds_lost=fds_lost)
         if self._is_taken():
-            request.close_fds()
+            close_all(request.take_fds())
             return Reply(wire.encode_error(request, errno.EBUSY), close=True)
         options = self._options
         session = Session(self._function, options.peers, trust_unsealed=options.trust_unsealed)
@@ -401,20 +402,6 @@ def _identity(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
-
-
-def _descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
-    """Descriptors of a recvmsg."""
-    fds = array("i")
-    for level, kind, data in ancillary:
-        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-            fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
-    return list(fds)
-
-
-def _close_all(fds: list[int]) -> None:
-    for fd in fds:
-        os.close(fd)
 
 
 def _drain(fd: int) -> None:

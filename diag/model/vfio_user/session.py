@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from diag.model.bus import BusError, IrqKind, PciFunction, Region, RegionSpec, ResetKind
 from diag.model.vfio_user import protocol as wire
 from diag.model.vfio_user import version
+from diag.model.vfio_user.descriptors import close_all
 from diag.model.vfio_user.dma_map import DmaMap, PeerLookup
 from diag.model.vfio_user.irqs import InterruptSet
 from diag.model.vfio_user.protocol import Command, Request, RequestError, unpack
@@ -101,7 +102,7 @@ class Session:
             close = not self.is_attached
             reply = Reply(wire.encode_error(request, error.code), close=close)
         finally:
-            request.close_fds()
+            close_all(request.take_fds())
         return reply if request.wants_reply or reply.close else None
 
     def close(self) -> None:
