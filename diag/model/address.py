@@ -7,6 +7,7 @@ knows itself; every reset and every renumbering makes it stale again.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Final
 
@@ -124,6 +125,9 @@ class AddressBlock:
             return AddressReason.CARD_MISMATCH
         if not self._path_is_valid():
             return AddressReason.PATH_INVALID
+        return self._check_peers(peers)
+
+    def _check_peers(self, peers: list[_Peer] | None) -> AddressReason:
         if peers is None or _overlap(peers):
             return AddressReason.PEER_INVALID
         own = [peer for peer in peers if peer[2:] == self._identity]
@@ -160,6 +164,6 @@ class AddressBlock:
 
 def _overlap(peers: list[_Peer]) -> bool:
     ordered = sorted((address, size) for address, size, _, _ in peers)
-    pairs = zip(ordered, ordered[1:], strict=False)
+    pairs = itertools.pairwise(ordered)
     wraps = any(address + size > 1 << 64 for address, size in ordered)
     return wraps or any(low[0] + low[1] > high[0] for low, high in pairs)

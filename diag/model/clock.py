@@ -39,6 +39,16 @@ class DeviceClock:
         """Ticks at a CLOCK_MONOTONIC time that is not before power-on."""
         return (monotonic_ns - self._start_ns) * self._numerator // _SCALE
 
+    def spans(self, first_ns: int, second_ns: int, third_ns: int) -> tuple[int, int, int]:
+        """Ticks at the first time, and from there to the second and to the third."""
+        start, numerator = self._start_ns, self._numerator
+        first = (first_ns - start) * numerator // _SCALE
+        return (
+            first,
+            (second_ns - start) * numerator // _SCALE - first,
+            (third_ns - start) * numerator // _SCALE - first,
+        )
+
     def elapsed_ns(self) -> int:
         """Host nanoseconds since power-on."""
         return self.now_ns() - self._start_ns

@@ -8,11 +8,13 @@ time), raises CommandError, and returns the completion's result.
 
 from __future__ import annotations
 
+import math
 import zlib
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from diag.model.dma import Segment
-from diag.model.queue import BLOCKED, Header, Queue
+from diag.model.errors import Header
+from diag.model.queue import BLOCKED, Queue
 from diag.model.status import CommandError
 from diag.model.traffic import account_copy, account_read, account_write
 from pyaccel.spec.formats import (
@@ -30,6 +32,14 @@ if TYPE_CHECKING:
 
 BODY: Final = 16
 """The part of slot 0 after the header."""
+
+
+class Fence(NamedTuple):
+    """A decoded cmd_fence."""
+
+    va: int
+    value: int
+    timeout_us: int
 
 
 def invalid(reason: str) -> CommandError:
@@ -62,6 +72,10 @@ class Commands:
     def unknown(self, _queue: Queue, _at: int, header: Header) -> int:
         """An opcode that does not exist."""
         raise CommandError(Status.INVALID_OPCODE, f"opcode {header[0]}")
+
+    def bad_header(self, _queue: Queue, _at: int, header: Header) -> int:
+        """A header with flags that its opcode does not take, or with reserved bits."""
+        raise invalid(f"flags {header[1]:#x} or reserved byte {header[6]:#x} of the header")
 
     def nop(self, _queue: Queue, _at: int, header: Header) -> int:
         """NOP: needs no enabled context, because it names no address."""
@@ -97,7 +111,7 @@ class Commands:
             engine.hooks.copied(queue, header, target)
         return checksum
 
-    def _fence(self, queue: Queue, at: int, header: Header) -> tuple[int, int, int]:
+    def _fence(self, queue: Queue, at: int, header: Header) -> Fence:
         _, _, slots, op, _, dtype, _, _ = header
         fields = CMD_FENCE_STRUCT.unpack_from(ring_of(queue), at + BODY)
         va, value, timeout_us, reserved0, *reserved = fields
@@ -105,7 +119,7 @@ class Commands:
             raise invalid("a fence command is one slot without op and dtype, reserved fields zero")
         if va % 8:
             raise invalid(f"fence word at {va:#x} is not 8-byte aligned")
-        return va, value, timeout_us
+        return Fence(va, value, timeout_us)
 
     def _word(self, number: int, va: int, *, write: bool) -> memoryview:
         segments = self.context(number).segments(va, 8, write)
@@ -124,10 +138,10 @@ class Commands:
 
     def fence_wait(self, queue: Queue, at: int, header: Header) -> int:
         """FENCE_WAIT: done at once, or holds the queue."""
-        va, value, timeout_us = self._fence(queue, at, header)
-        if self.read_fence(header[4], va) >= value:
+        fence = self._fence(queue, at, header)
+        if self.read_fence(header[4], fence.va) >= fence.value:
             return 0
-        queue.hold = FenceHold(self._engine, queue, header, va, value, timeout_us)
+        queue.hold = FenceHold(self._engine, queue, header, fence)
         return BLOCKED
 
     def fence_signal(self, queue: Queue, at: int, header: Header) -> int:
@@ -152,30 +166,31 @@ class Commands:
 class FenceHold:
     """A queue in FENCE_WAIT."""
 
-    def __init__(
-        self, engine: Engine, queue: Queue, header: Header, va: int, value: int, timeout_us: int
-    ) -> None:
+    def __init__(self, engine: Engine, queue: Queue, header: Header, fence: Fence) -> None:
         self._engine = engine
         self._queue = queue
         self._header = header
-        self._va = va
-        self._value = value
+        self._fence = fence
         self._start_ns = engine.clock.now_ns()
-        self._deadline_ns = self._start_ns + timeout_us * 1000 if timeout_us else None
+        self._deadline_ns: float = math.inf
+        if fence.timeout_us:
+            self._deadline_ns = self._start_ns + fence.timeout_us * 1000
 
     def release(self, now_ns: int) -> bool:
         """True once the word is there, the time is over, or the word cannot be read."""
-        result = status_flags = 0
+        va, value, _ = self._fence
+        error: CommandError | None = None
         try:
-            number = self._header[4]
-            reached = self._engine.commands.read_fence(number, self._va) >= self._value
+            reached = self._engine.commands.read_fence(self._header[4], va) >= value
+        except CommandError as unreadable:
+            error = unreadable
+        else:
+            if not reached and now_ns < self._deadline_ns:
+                return False
             if not reached:
-                if self._deadline_ns is None or now_ns < self._deadline_ns:
-                    return False
-                reason = f"word at {self._va:#x} stayed below {self._value:#x}"
-                raise CommandError(Status.FENCE_TIMEOUT, reason)
-        except CommandError as error:
-            result, status_flags = self._queue.failure(self._header, error)
+                reason = f"word at {va:#x} stayed below {value:#x}"
+                error = CommandError(Status.FENCE_TIMEOUT, reason)
+        result, status_flags = (0, 0) if error is None else self._queue.failure(self._header, error)
         self._queue.hold = None
         start = self._start_ns
         self._queue.post((self._header, start, start, now_ns, result, status_flags))

@@ -25,7 +25,7 @@ from diag.model.bus import (
 from diag.model.clock import DeviceClock
 from diag.model.config_space import ConfigSpace
 from diag.model.dma import Dma
-from diag.model.engine import Engine
+from diag.model.engine import Engine, Ports
 from diag.model.errors import ErrorBlock
 from diag.model.fabric import Fabric, sealed_memory
 from diag.model.faults import Faults
@@ -128,10 +128,12 @@ class Endpoint:
             self.clock,
             self.dma,
             self.errors,
-            loop,
-            memoryview(self._doorbell_map).cast("I"),
-            self._interrupt,
-            fabric.notify,
+            Ports(
+                loop,
+                memoryview(self._doorbell_map).cast("I"),
+                self._interrupt,
+                fabric.notify,
+            ),
         )
         self.engine.on_busy = self.sensors.utilisation.add
         fabric.listen(self.engine.recheck)
@@ -175,7 +177,7 @@ class Endpoint:
             return b"\xff" * length
         try:
             data = self._read(region, offset, length)
-        except Exception:
+        except Exception:  # noqa: BLE001 - a broken access must not end the worker
             self._contain("read", region, offset)
             data = b"\xff" * length
         if self.engine.tap is not None:
@@ -190,7 +192,7 @@ class Endpoint:
             self._tap_write(region, offset, data)
         try:
             self._write(region, offset, data)
-        except Exception:
+        except Exception:  # noqa: BLE001 - a broken access must not end the worker
             self._contain("write", region, offset)
 
     def reset(self, kind: ResetKind) -> None:
@@ -346,7 +348,7 @@ class Endpoint:
         self.engine.drop_views()
 
     def update_running(self) -> None:
-        """Look again whether the engine may run: queues run while a client is there, the link is up and it may master the bus."""
+        """Look again whether queues may run: enabled, client there, link up, bus master."""
         reachable = self._attached is not None and self.link_up and self.config_space.bus_master
         self.dma.bus = self._attached if reachable else None
         enabled = self.registers.get(regs.CTRL_CONTROL) & 1

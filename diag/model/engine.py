@@ -9,15 +9,15 @@ completion ring) a short timer looks again.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from diag.model.clock import DeviceClock
 from diag.model.commands import Commands
 from diag.model.dma import Dma, Segment
-from diag.model.errors import ErrorBlock
+from diag.model.errors import ErrorBlock, Header
 from diag.model.loop import Loop, Timer
 from diag.model.page_table import Context
-from diag.model.queue import Completed, Header, Queue
+from diag.model.queue import Completed, Queue
 from diag.model.tensor import TensorCommands
 from diag.model.traffic import Traffic
 from pyaccel.spec.formats import MAX_CONTEXTS, MAX_QUEUES, CommandFlag, Opcode
@@ -31,6 +31,9 @@ SLICE_NS: Final = 1_000_000
 longer: it is never interrupted."""
 _RECHECK_MIN_NS: Final = 50_000
 _RECHECK_MAX_NS: Final = 1_000_000
+
+_LEAST_LIMIT: Final = 1 << 20
+"""Elements of one operand that are always allowed; else as many as memory has bytes."""
 
 Handler = Callable[[Queue, int, Header], int]
 
@@ -51,6 +54,19 @@ class Hooks(Protocol):
         """Whether the interrupt about to be raised is lost."""
 
 
+class Ports(NamedTuple):
+    """What the engine reaches outside of itself."""
+
+    loop: Loop
+    """Event loop of the worker."""
+    doorbells: memoryview
+    """The doorbell pages as 32-bit words, shared with the host."""
+    interrupt: Callable[[int], None]
+    """Signals a vector."""
+    notify: Callable[[], None]
+    """Tells the other endpoints of the process that a fence was signalled."""
+
+
 class Engine:
     """Executes commands of one endpoint.
 
@@ -58,29 +74,14 @@ class Engine:
         clock: device clock.
         dma: way to memory.
         errors: error block.
-        loop: event loop of the worker.
-        doorbells: the doorbell pages as 32-bit words, shared with the host.
-        interrupt: signals a vector.
-        notify: tells the other endpoints of the process that a fence was signalled.
+        ports: the rest of the endpoint.
     """
 
-    def __init__(
-        self,
-        clock: DeviceClock,
-        dma: Dma,
-        errors: ErrorBlock,
-        loop: Loop,
-        doorbells: memoryview,
-        interrupt: Callable[[int], None],
-        notify: Callable[[], None],
-    ) -> None:
+    def __init__(self, clock: DeviceClock, dma: Dma, errors: ErrorBlock, ports: Ports) -> None:
         self.clock = clock
         self.dma = dma
         self.errors = errors
-        self.loop = loop
-        self.doorbells = doorbells
-        self.interrupt = interrupt
-        self.signalled = notify
+        self.loop, self.doorbells, self.interrupt, self.signalled = ports
         self.contexts = [Context(dma) for _ in range(MAX_CONTEXTS)]
         self.queues = [Queue(self, number) for number in range(MAX_QUEUES)]
         self.commands = Commands(self)
@@ -91,7 +92,7 @@ class Engine:
         self.traffic = Traffic()
         self.progress = 0
         self.internal_errors = 0
-        self.memory_bytes = dma.memory_bytes
+        self.most_elements = max(_LEAST_LIMIT, dma.memory_bytes)
         self.running = False
         self.on_busy: Callable[[int, int], None] = _ignore
         self._ready: list[Queue] = []

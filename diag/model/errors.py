@@ -11,6 +11,9 @@ from diag.model.registers import RegisterFile
 from pyaccel.spec import regs
 from pyaccel.spec.regs import ErrorCode
 
+Header = tuple[int, int, int, int, int, int, int, int]
+"""cmd_header: opcode, flags, slots, op, context, dtype, reserved, sequence."""
+
 _COUNT_MAX: Final = 0xFFFFFFFF
 
 
@@ -36,18 +39,24 @@ class ErrorBlock:
         code: ErrorCode,
         *,
         queue: int | None = None,
-        opcode: int = 0,
-        context: int = 0,
-        sequence: int = 0,
+        header: Header | None = None,
         address: int | None = None,
     ) -> bool:
-        """Record an error; True if it is the first. `queue` None: not of a command."""
+        """Record an error; True if it is the first.
+
+        Args:
+            code: what happened.
+            queue: where, None if it is not of a queue.
+            header: of the command, None if it is of the queue's rings.
+            address: device virtual or bus address that failed.
+        """
         registers = self._registers
         count = registers.get(regs.ERROR_COUNT)
         registers.set(regs.ERROR_COUNT, min(count + 1, _COUNT_MAX))
         if registers.get(regs.ERROR_STATUS):
             return False
         if queue is not None:
+            opcode, _, _, _, context, _, _, sequence = header or (0,) * 8
             where = regs.ERROR_WHERE.make(QUEUE=queue, OPCODE=opcode, CONTEXT=context)
             registers.set(regs.ERROR_WHERE, where)
             registers.set(regs.ERROR_SEQUENCE, sequence)

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from diag.model.dma import Segment
-from diag.model.queue import Header, Queue
+from diag.model.errors import Header
+from diag.model.queue import Queue
 from diag.model.status import CommandError
 from pyaccel.spec import regs
 from pyaccel.spec.formats import MAX_QUEUES, Opcode, Space, Status

@@ -11,8 +11,9 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 from diag.model.dma import Segment
+from diag.model.errors import Header
 from diag.model.fault_kinds import CATALOGUE, Fault, Value, parameters_of
-from diag.model.queue import Completed, Header, Queue
+from diag.model.queue import Completed, Queue
 from diag.model.status import CommandError
 from pyaccel.spec.formats import SLOT_BYTES, Opcode, Space, Status
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 
 
@@ -18,6 +19,9 @@ class DeviceMemory:
         self.fd = fd
         self.size = size
         self._map = mmap.mmap(fd, size)
+        with contextlib.suppress(OSError):
+            # Where shared memory may have huge pages, large copies gain up to a third.
+            self._map.madvise(mmap.MADV_HUGEPAGE)
         self.view = memoryview(self._map)
         """All of it, writable."""
 

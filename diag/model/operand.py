@@ -26,6 +26,8 @@ from pyaccel.spec.formats import CMD_OPERAND_STRUCT, Dtype, OperandFlag, Status
 _FLOAT64: Final = struct.Struct("<d")
 _FLAGS: Final = int(OperandFlag.IMMEDIATE)
 """An int, because ~ of an IntFlag keeps known bits only."""
+_RESERVED: Final = (0, 0, 0, 0)
+_SIZES: Final = {dtype: storage.itemsize for dtype, storage in STORAGE.items()}
 _DTYPES: Final = tuple(Dtype)
 
 
@@ -48,10 +50,10 @@ def dtype_of(code: int) -> Dtype:
 def decode_operand(ring: memoryview, at: int) -> Operand:
     """Read one operand slot; CommandError if reserved bits are set."""
     fields = CMD_OPERAND_STRUCT.unpack_from(ring, at)
-    va, strides, code, flags, reserved = fields[0], fields[1:9], fields[9], fields[10], fields[11:]
-    if flags & ~_FLAGS or any(reserved):
+    flags = fields[10]
+    if flags & ~_FLAGS or fields[11:] != _RESERVED:
         raise invalid("reserved bits of an operand")
-    return Operand(va, strides, dtype_of(code), bool(flags & OperandFlag.IMMEDIATE))
+    return Operand(fields[0], fields[1:9], dtype_of(fields[9]), flags == _FLAGS)
 
 
 def float_bits(raw: int) -> float:
@@ -119,12 +121,13 @@ def place(
     """
     if operand.immediate:
         raise invalid("an immediate where an address is needed")
-    dtype = STORAGE[operand.dtype]
-    size = dtype.itemsize
-    strides = tuple(operand.strides[dim] * size for dim in dims)
-    reach = [(length - 1) * stride for length, stride in zip(shape, strides, strict=True)]
-    low = sum(step for step in reach if step < 0)
-    length = sum(step for step in reach if step > 0) - low + size
+    size = _SIZES[operand.dtype]
+    strides = tuple([operand.strides[dim] * size for dim in dims])
+    low, length = 0, size
+    for extent, stride in zip(shape, strides, strict=True):
+        reach = (extent - 1) * stride
+        length += abs(reach)
+        low += min(reach, 0)
     if operand.va + low < 0:
         raise CommandError(Status.PAGE_FAULT, "operand reaches below address 0", address=0)
     segments = context.segments(operand.va + low, length, write)
@@ -133,7 +136,9 @@ def place(
     else:
         buffer = np.frombuffer(b"".join(s.view for s in segments), dtype=np.uint8).copy()
         view = buffer.data
-    array: Array = np.ndarray(shape, dtype, buffer=view, offset=-low, strides=strides)
+    array: Array = np.ndarray(
+        shape, STORAGE[operand.dtype], buffer=view, offset=-low, strides=strides
+    )
     return Placed(array, segments, buffer, low, strides)
 
 

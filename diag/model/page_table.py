@@ -9,6 +9,7 @@ or changed one does (CONTEXT.CONTROL.INVALIDATE).
 
 from __future__ import annotations
 
+import itertools
 from typing import Final
 
 import numpy as np
@@ -184,7 +185,7 @@ def _split(keys: np.ndarray[tuple[int], np.dtype[np.uint64]], va: int, stop: int
     starts = [0, *(np.flatnonzero(keys[1:] - keys[:-1] != _PAGE) + 1).tolist(), len(keys)]
     page_va = va & -_PAGE
     runs = []
-    for begin, end in zip(starts, starts[1:], strict=False):
+    for begin, end in itertools.pairwise(starts):
         key = int(keys[begin])
         start = max(va, page_va + begin * _PAGE)
         size = min(stop, page_va + end * _PAGE) - start

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final, Protocol
 
+from diag.model.errors import Header
 from diag.model.loop import Timer
 from diag.model.status import CONTEXT_FAULTS, ERROR_CODES, CommandError
 from pyaccel.spec.formats import (
@@ -40,9 +41,6 @@ _DOORBELL_WORDS: Final = 1024
 BATCH: Final = 64
 """Commands of one queue before the next queue gets its turn."""
 
-Header = tuple[int, int, int, int, int, int, int, int]
-"""cmd_header: opcode, flags, slots, op, context, dtype, reserved, sequence."""
-
 
 Completed = tuple[Header, int, int, int, int, int]
 """A command that ended: header, CLOCK_MONOTONIC in ns when fetched, started and finished, the
@@ -70,7 +68,6 @@ class Queue:
         "_cq",
         "_engine",
         "_last_wanted",
-        "ring",
         "_timer",
         "_unraised",
         "coalesce_count",
@@ -85,6 +82,7 @@ class Queue:
         "interrupt_enabled",
         "interrupts",
         "number",
+        "ring",
         "sq_base",
         "sq_log2",
         "sq_mask",
@@ -158,7 +156,8 @@ class Queue:
         if self.ring is None and not self._map():
             self._halt(self.sq_base)
             return False
-        more = self._run_batch()
+        available = self._available()
+        more = available > 0 and self._run_batch(available, min(self._room(), BATCH))
         if self._unraised:
             self._settle_interrupts()
         return more
@@ -173,47 +172,38 @@ class Queue:
             self.hold = None
         return self.hold is None
 
-    def _run_batch(self) -> bool:
-        """The hot loop."""
-        engine, ring, mask = self._engine, self.ring, self.sq_mask
+    def _run_batch(self, available: int, budget: int) -> bool:
+        """The hot loop: at most `available` slots and `budget` commands."""
+        engine, ring, mask, head = self._engine, self.ring, self.sq_mask, self.head
         assert ring is not None
         handlers, refused, now_ns = engine.handlers, engine.refused_flags, engine.clock.now_ns
-        unpack, post, doorbells = CMD_HEADER_STRUCT.unpack_from, self.post, engine.doorbells
-        tail_at, size = self.number * _DOORBELL_WORDS, mask + 1
-        head = self.head
-        for _ in range(BATCH):
-            available = (doorbells[tail_at] - head) & _M32
-            if not available:
-                return False
-            if available > size:
-                self._halt(self.sq_base)
-                return False
-            if self._cq_is_full():
-                return False
+        unpack, post, refuse = CMD_HEADER_STRUCT.unpack_from, self.post, engine.commands.bad_header
+        more = budget > 0
+        while budget and available:
             fetched = now_ns()
             at = (head & mask) << 6
             header = unpack(ring, at)
-            slots = header[2]
+            opcode, flags, slots = header[:3]
             if slots != 1 and (slots > available or not 0 < slots <= MAX_COMMAND_SLOTS):
                 self._refuse_slots(header, fetched)
                 return False
             if engine.hooks is not None and engine.hooks.fetched(self, header, at):
                 return False
             self.head = head = (head + slots) & _M32
+            available -= slots
+            budget -= 1
+            handler = refuse if header[6] or flags & refused[opcode] else handlers[opcode]
             started = now_ns()
             try:
-                if header[6] or header[1] & refused[header[0]]:
-                    raise CommandError(Status.INVALID_FIELD, "reserved bits of the header")
-                result = handlers[header[0]](self, at, header)
+                result = handler(self, at, header)
             except Exception as error:  # noqa: BLE001 - contained in the command that failed
                 self._fail(header, error, fetched, started)
             else:
-                if result < 0:
-                    return False
-                post((header, fetched, started, now_ns(), result, 0))
+                if result >= 0:
+                    post((header, fetched, started, now_ns(), result, 0))
             if self.hold is not None:
                 return False
-        return True
+        return more
 
     def post(self, completed: Completed) -> None:
         """Finish a command: progress, then completion and interrupt unless a fault says no."""
@@ -229,10 +219,7 @@ class Queue:
     def complete(self, completed: Completed) -> None:
         """Write the completion of a finished command and ask for its interrupt."""
         header, fetched_ns, started_ns, finished_ns, result, status_flags = completed
-        ticks_at = self._engine.clock.ticks_at
-        fetched = ticks_at(fetched_ns)
-        start = ticks_at(started_ns) - fetched
-        finish = ticks_at(finished_ns) - fetched
+        fetched, start, finish = self._engine.clock.spans(fetched_ns, started_ns, finished_ns)
         if finish >= DELTA_SATURATED:
             finish = DELTA_SATURATED
             start = min(start, DELTA_SATURATED)
@@ -280,16 +267,28 @@ class Queue:
         if hooks is None or not hooks.loses_interrupt(self):
             self._engine.interrupt(self.vector)
 
-    def _cq_is_full(self) -> bool:
-        if (self.cq_tail - self.cq_head) & _M32 < 1 << self.cq_log2:
-            return False
-        head = self._engine.doorbells[self.number * _DOORBELL_WORDS + 1]
-        if (self.cq_tail - head) & _M32 > 1 << self.cq_log2:
-            self._halt(self.cq_base)  # consumed what was never written
-            return True
-        self.cq_head = head
-        self.cq_full = (self.cq_tail - head) & _M32 == 1 << self.cq_log2
-        return self.cq_full
+    def _available(self) -> int:
+        """Slots that the host has published and that were not fetched yet."""
+        tail = self._engine.doorbells[self.number * _DOORBELL_WORDS]
+        available: int = (tail - self.head) & _M32
+        if available > self.slots:
+            self._halt(self.sq_base)
+            return 0
+        return available
+
+    def _room(self) -> int:
+        """Completions that can be written now; 0 also if the host's head cannot be right."""
+        size = 1 << self.cq_log2
+        used = (self.cq_tail - self.cq_head) & _M32
+        if used + BATCH > size:
+            head = self._engine.doorbells[self.number * _DOORBELL_WORDS + 1]
+            used = (self.cq_tail - head) & _M32
+            if used > size:
+                self._halt(self.cq_base)  # consumed what was never written
+                return 0
+            self.cq_head = head
+        self.cq_full = used >= size
+        return size - used
 
     def _map(self) -> bool:
         """Take views of both rings; False if the host does not offer them."""
@@ -329,17 +328,12 @@ class Queue:
                 # Powers of two only, so that a flood of bad commands does not fill a disk.
                 _LOG.error("queue=%d opcode=%d failed", self.number, header[0], exc_info=error)
             error = CommandError(Status.INTERNAL, str(error))
-        opcode, _, _, _, context, _, _, sequence = header
+        context = header[4]
         if error.status in CONTEXT_FAULTS and context < MAX_CONTEXTS:
             engine.contexts[context].faulted = True
         code = ERROR_CODES.get(error.status)
         recorded = code is not None and engine.errors.record(
-            code,
-            queue=self.number,
-            opcode=opcode,
-            context=context,
-            sequence=sequence,
-            address=error.address,
+            code, queue=self.number, header=header, address=error.address
         )
         flags = CompletionFlag.ERROR_RECORDED << 24 if recorded else 0
         return error.result & _M32, error.status | flags

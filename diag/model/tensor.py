@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from diag.model.commands import BODY, invalid, ring_of
 from diag.model.compute import binary, indexing, philox, reduction, ternary, unary
 from diag.model.compute.convert import convert, finish, load
 from diag.model.compute.dtypes import FLOATS, INTEGERS, NUMBERS, STORAGE, WORK, Array, require
+from diag.model.errors import Header
 from diag.model.operand import (
     Operand,
     Placed,
@@ -29,7 +30,7 @@ from diag.model.operand import (
     int_bits,
     place,
 )
-from diag.model.queue import Header, Queue
+from diag.model.queue import Queue
 from diag.model.status import CommandError
 from diag.model.traffic import account_copy, account_read, account_write
 from pyaccel.spec.formats import (
@@ -55,17 +56,23 @@ if TYPE_CHECKING:
 _MATMUL_M: Final = 5
 _MATMUL_N: Final = 6
 _MATMUL_K: Final = 7
-_LEAST_LIMIT: Final = 1 << 20
+
+_ONE: Final = 0x3FF0000000000000
+"""1.0 as float64 bits, the usual scale."""
+_OPS: Final[dict[type[IntEnum], tuple[IntEnum, ...]]] = {
+    kind: tuple(kind) for kind in (Unary, Binary, Ternary, Reduce, Scatter, Random)
+}
+"""Ops by code: the enums count from 0 without gaps."""
 
 Op = TypeVar("Op", bound=IntEnum)
 
 
 def op_of(kind: type[Op], code: int) -> Op:
     """The op of a code; CommandError if there is none."""
-    try:
-        return kind(code)
-    except ValueError as error:
-        raise CommandError(Status.INVALID_OPCODE, f"{kind.__name__} op {code}") from error
+    known = _OPS[kind]
+    if code >= len(known):
+        raise CommandError(Status.INVALID_OPCODE, f"{kind.__name__} op {code}")
+    return cast("Op", known[code])
 
 
 class Call:
@@ -99,12 +106,13 @@ class Call:
 
     def lengths(self, dims: list[int] | None = None) -> tuple[int, ...]:
         """Lengths of the dimensions that matter; CommandError if they ask for too much."""
-        lengths = tuple(self.shape[dim] for dim in (self.dims if dims is None else dims))
+        if dims is None:
+            dims = self.dims
+        lengths = tuple([self.shape[dim] for dim in dims])
         # Broadcasts make small operands huge; without a bound one command could take all
         # memory of the process that other endpoints share.
-        limit = max(_LEAST_LIMIT, self.engine.memory_bytes)
-        if elements(lengths) > limit:
-            raise invalid(f"{elements(lengths)} elements, most is {limit}")
+        if elements(lengths) > self.engine.most_elements:
+            raise invalid(f"{elements(lengths)} elements, most is {self.engine.most_elements}")
         return lengths
 
     def read(self, operand: Operand, dims: list[int] | None = None) -> Array:
@@ -125,7 +133,7 @@ class Call:
         """The output; CommandError if two elements of it would be the same place."""
         used = self.dims if dims is None else dims
         lengths = self.lengths(used)
-        if not operand.immediate and any(operand.strides[dim] == 0 for dim in used):
+        if not operand.immediate and 0 in [operand.strides[dim] for dim in used]:
             raise invalid("an output has stride 0 in a dimension longer than 1")
         placed = place(self.context, operand, lengths, used, write=True)
         if self.engine.dma.watch is not None:
@@ -429,6 +437,8 @@ def _is_work(compute: Dtype, out: Operand) -> bool:
 
 def _scale(call: Call, *, float_only: bool) -> Any:
     """params[0] as a scalar of the compute type."""
+    if call.compute in FLOATS and call.params[0] == _ONE:
+        return 1
     if call.compute in FLOATS or float_only:
         return _as_work(call.compute, float_bits(call.params[0]))
     return np.array(int_bits(call.params[0])).astype(WORK[call.compute])[()]

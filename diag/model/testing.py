@@ -98,7 +98,7 @@ class PageTable:
         self.host = host
         self.root = host.alloc(_PAGE)
 
-    def map(
+    def map(  # noqa: PLR0913 - a mapping has that many properties
         self,
         va: int,
         address: int,

@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from diag.model.testing import Driver, FakeHost, plug, step
 from diag.model.endpoint import EndpointConfig
+from diag.model.testing import Driver, FakeHost, plug, step
 from pyaccel.spec.formats import Binary, Dtype, Opcode, Space
 from tests.build.commands import At, copy, f64, nop, tensor
 

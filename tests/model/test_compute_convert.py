@@ -26,7 +26,7 @@ def bf16_bits_of_f32(bits: int) -> int:
     return (bits + 0x7FFF + (bits >> 16 & 1)) >> 16
 
 
-def exact_bf16(value: float | int) -> float:
+def exact_bf16(value: float) -> float:
     """The bfloat16 nearest to a finite number, ties to even, in exact integer arithmetic."""
     if value == 0:
         return 0.0

@@ -74,7 +74,7 @@ def test_counter_wraps_in_its_low_half(bench: Bench) -> None:
 
 
 def test_uniform_follows_the_formula(bench: Bench) -> None:
-    """low + u * (high - low) with u the upper 24 bits of the word."""
+    """Low + u * (high - low) with u the upper 24 bits of the word."""
     out = bench.out((10,), Dtype.F64)
     bench.run(random(Random.UNIFORM, (10,), out, (-1.0, 3.0), (9, 0, 0)))
     expected = [-1 + 4 * (word >> 8) / 2**24 for word in words(9, 0, 0, 10)]

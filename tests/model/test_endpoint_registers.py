@@ -46,7 +46,7 @@ def test_write_changes_only_writable_fields(register: Register) -> None:
 
 
 def test_sizes_and_alignments_outside_the_contract_are_refused() -> None:
-    """Bytes, words, misaligned and 64-bit accesses to 32-bit registers: zero, no effect, counted."""
+    """Bytes, words, misaligned and 64-bit accesses to 32-bit registers have no effect."""
     storage = RegisterFile()
     scratch = regs.CTRL_SCRATCH.offset
     for offset, size in (

@@ -46,7 +46,7 @@ def _trunc_div(a: Array, b: Array) -> Array:
 
 
 def _pow(a: Array, b: Array) -> Array:
-    if a.dtype.kind == "f" or a.dtype.kind == "u":
+    if a.dtype.kind in "fu":
         return np.power(a, b)
     negative = b < 0
     positive = np.power(a, np.where(negative, a.dtype.type(0), b))

@@ -42,9 +42,11 @@ def convert(values: Array, target: Dtype) -> Array:
 
 def load(values: Array, stored: Dtype, compute: Dtype) -> Array:
     """Memory's values in the type that `compute` is computed in."""
+    work = WORK[compute]
+    if stored is compute and values.dtype == work:
+        return values
     if stored is Dtype.BOOL:
         values = values != 0
-    work = WORK[compute]
     if stored is compute:
         return values if values.dtype == work else values.astype(work)
     # Through the compute type first: a float32 operand of a bf16 command has bf16's precision.

@@ -64,11 +64,9 @@ def scatter(
 ) -> tuple[Any, ...]:
     """Combine `values` into `work` in row-major order; gives the places that were touched."""
     line = _line(indices, axis)
-    places: tuple[Any, ...]
-    if line is None:
-        places = _places(indices, axis)
-    else:
-        places = (*(slice(None),) * axis, line)
+    places: tuple[Any, ...] = (
+        _places(indices, axis) if line is None else (*(slice(None),) * axis, line)
+    )
     if op is Scatter.SET:
         work[places] = values
     else:

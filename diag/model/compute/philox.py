@@ -43,7 +43,7 @@ def blocks(seed: int, subsequence: int, first: int, count: int) -> Words:
 
 
 def _unit(words: Words) -> npt.NDArray[np.float64]:
-    """u in [0, 1) from the upper 24 bits."""
+    """U in [0, 1) from the upper 24 bits."""
     return (words >> np.uint32(8)).astype(np.float64) * _UNIT
 
 

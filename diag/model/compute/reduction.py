@@ -37,8 +37,8 @@ def _sum(a: Array, axes: tuple[int, ...]) -> Array:
         # NumPy adds pairwise along a contiguous last axis; merged, all axes are that one.
         shape = tuple(a.shape[axis] for axis in kept)
         merged = a.transpose(kept + axes).reshape(*shape, -1)
-        result = np.add.reduce(merged, axis=-1)
-        return result
+        along: Array = np.add.reduce(merged, axis=-1)
+        return along
     rows = a.transpose(axes + kept)
     for _ in axes:
         rows = pairwise_sum(rows)

@@ -39,7 +39,7 @@ def erfinv(a: Array) -> Array:
 
 
 def lgamma(a: Array) -> Array:
-    """log |gamma(a)|."""
+    """Log |gamma(a)|."""
     return _scipy("gammaln", a)
 
 
@@ -60,7 +60,7 @@ def phi(a: Array) -> Array:
 
 
 def gelu(a: Array) -> Array:
-    """a * Phi(a)."""
+    """A * Phi(a)."""
     return a * phi(a)
 
 
