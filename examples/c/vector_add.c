@@ -79,8 +79,8 @@ static uint64_t submit(struct example *example)
 
 	axl_shape_1d(shape, COUNT);
 	for (int i = 0; i < 3; i++)
-		operands[i] = axl_operand_dense(axl_buffer_va(example->memory[i]), AXL_DTYPE_F32,
-						shape);
+		operands[i] =
+			axl_operand_dense(axl_buffer_va(example->memory[i]), AXL_DTYPE_F32, shape);
 	for (int i = 0; i < 2; i++)
 		n += axl_cmd_copy(batch + n, operands[i].va, axl_buffer_va(example->host[i]),
 				  BYTES);

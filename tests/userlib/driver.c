@@ -177,8 +177,8 @@ static int do_resets(const char *uri)
 		pthread_create(&threads[i], NULL, submit_over_resets, &rig);
 	for (int i = 0; i < RESETS; i++) {
 		usleep(10000);
-		check(axl_device_reset(rig.device, i % 2 ? AXL_RESET_KIND_BUS :
-							   AXL_RESET_KIND_FUNCTION),
+		check(axl_device_reset(rig.device,
+				       i % 2 ? AXL_RESET_KIND_BUS : AXL_RESET_KIND_FUNCTION),
 		      "reset");
 	}
 	atomic_store(&rig.stop, 1);
@@ -251,8 +251,12 @@ int main(int argc, char **argv)
 		const char *name;
 		int (*run)(const char *uri);
 	} commands[] = {
-		{ "open", do_open },	 { "hold", do_hold }, { "threads", do_threads },
-		{ "resets", do_resets }, { "fork", do_fork }, { "tour", do_tour },
+		{"open",	  do_open	  },
+		 { "hold",	   do_hold   },
+		      { "threads", do_threads},
+		{ "resets",  do_resets },
+		 { "fork",	   do_fork   },
+		      { "tour",	do_tour	},
 	};
 
 	for (size_t i = 0; argc == 3 && i < sizeof(commands) / sizeof(commands[0]); i++) {

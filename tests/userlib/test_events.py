@@ -122,7 +122,9 @@ def test_probes_are_one_per_stage(built: Path) -> None:
     notes = subprocess.run(
         ["readelf", "-n", library], capture_output=True, text=True, check=True
     ).stdout
-    found = re.findall(r"Provider: libaxl\s+Name: (\w+)\s+Location.*Semaphore: (0x\w+)\s+Arg.*: (.*)", notes)
+    found = re.findall(
+        r"Provider: libaxl\s+Name: (\w+)\s+Location.*Semaphore: (0x\w+)\s+Arg.*: (.*)", notes
+    )
     assert sorted(name for name, _, _ in found) == sorted(s.name.lower() for s in Stage)
     assert len({semaphore for _, semaphore, _ in found}) == 1
     assert all(len(re.findall(r"\d@", arguments)) == 5 for _, _, arguments in found)

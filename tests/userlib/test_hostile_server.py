@@ -16,6 +16,7 @@ from conftest import program
 from hostile_server import MEMORY_BYTES, TOPOLOGY, Builder, Reply, hostile_rack, memfd
 
 from diag.model.vfio_user.protocol import Command
+from pyaccel.spec import regs
 from tests.build import commands as cmd
 from tests.build.racks import runtime_directory
 
@@ -42,17 +43,27 @@ def unsealed(size: int) -> int:
 
 
 OK_VERSION = struct.pack("<HH", 0, 0)
-SHADOW = struct.pack("<IIII", 64, 0, 0, 1) + struct.pack("<QQIIIIQQ", 0x10000, 0x10000, 9, 2, 0, 9, 0, 0)
+SHADOW = struct.pack("<IIII", 64, 0, 0, 1) + struct.pack(
+    "<QQIIIIQQ", 0x10000, 0x10000, 9, 2, 0, 9, 0, 0
+)
 LIES: dict[str, tuple[Command, Builder, str]] = {
     "version reply too short": (Command.VERSION, lambda _: Reply(b"\0"), "too short"),
     "version without NUL": (Command.VERSION, lambda _: Reply(OK_VERSION + b"{}"), "NUL"),
     "another version": (Command.VERSION, lambda _: Reply(b"\1\0\0\0"), "unknown protocol version"),
-    "version garbage": (Command.VERSION, lambda _: Reply(b"\xff" * 300), "unknown protocol version"),
+    "version garbage": (
+        Command.VERSION,
+        lambda _: Reply(b"\xff" * 300),
+        "unknown protocol version",
+    ),
     "wrong id": (Command.VERSION, lambda _: Reply(OK_VERSION, id_offset=1), "another message"),
     "wrong command": (Command.VERSION, lambda _: Reply(OK_VERSION, command=5), "another command"),
     "no reply bit": (Command.VERSION, lambda _: Reply(OK_VERSION, flags=0), "no reply"),
     "error without errno": (Command.VERSION, lambda _: Reply(flags=0x21), "without an error"),
-    "size below header": (Command.VERSION, lambda _: Reply(OK_VERSION, size=3), "impossible length"),
+    "size below header": (
+        Command.VERSION,
+        lambda _: Reply(OK_VERSION, size=3),
+        "impossible length",
+    ),
     "size huge": (Command.VERSION, lambda _: Reply(OK_VERSION, size=1 << 31), "impossible length"),
     "info too short": (Command.DEVICE_GET_INFO, lambda _: Reply(b"1234"), "no PCI device"),
     "info no regions": (
@@ -209,10 +220,8 @@ def test_rejected_address_is_stale(axl: Axl, place: Path) -> None:
     """An endpoint that rejects its address is not used; the reason is named."""
 
     def reject(payload: bytes) -> Reply:
-        server.put(server_regs.ADDR_STATUS, 0x12)
+        server.put(regs.ADDR_STATUS, 0x12)
         return Reply(payload[:16])
-
-    from pyaccel.spec import regs as server_regs
 
     with hostile_rack(place, {Command.REGION_WRITE: reject}) as server:
         with pytest.raises(AxlError, match="bdf_mismatch") as failed:
@@ -222,10 +231,8 @@ def test_rejected_address_is_stale(axl: Axl, place: Path) -> None:
 
 def test_endpoint_with_another_serial_is_not_used(axl: Axl, place: Path) -> None:
     """Who answers must be who the topology file names."""
-    from pyaccel.spec import regs as server_regs
-
     with hostile_rack(place) as server:
-        server.put(server_regs.IDENT_BOARD_SERIAL, 0x9999)
+        server.put(regs.IDENT_BOARD_SERIAL, 0x9999)
         with pytest.raises(AxlError, match="not where the rack says") as failed:
             axl.open(f"rack:{place}#0")
         assert failed.value.code == errno.ESTALE
@@ -241,7 +248,9 @@ BAD_TOPOLOGY = {
     "serial text": TOPOLOGY.replace(f"{0x1234:#018x}", "0xzz"),
     "serial too long": TOPOLOGY.replace(f"{0x1234:#018x}", "0x1" + "0" * 17),
     "path to nowhere": TOPOLOGY.replace("path=0000:00:01.0", "path=0000:00:02.0"),
-    "path endless": TOPOLOGY.replace("path=0000:00:01.0", "path=" + ",".join(["0000:00:01.0"] * 17)),
+    "path endless": TOPOLOGY.replace(
+        "path=0000:00:01.0", "path=" + ",".join(["0000:00:01.0"] * 17)
+    ),
     "key twice": TOPOLOGY.replace("index=0", "index=0 index=1"),
     "word": TOPOLOGY.replace("index=0", "index"),
     "device 32": TOPOLOGY.replace("bdf=0000:01:00.0", "bdf=0000:01:20.0"),
@@ -276,22 +285,23 @@ def test_folder_that_others_may_write_is_refused(axl: Axl, place: Path) -> None:
 
 def test_deaf_queue_times_out_and_dies_with_the_server(axl: Axl, place: Path) -> None:
     """Without shadow doorbells they go by message; a dead server ends the wait."""
-    from pyaccel.spec import regs as server_regs
 
     def start(payload: bytes) -> Reply:
         offset = struct.unpack_from("<Q", payload)[0]
-        if offset == server_regs.QUEUE_CONTROL.at(0):
-            server.put_at(server_regs.QUEUE_STATUS.at(0), 1)
+        if offset == regs.QUEUE_CONTROL.at(0):
+            server.put_at(regs.QUEUE_STATUS.at(0), 1)
         return server.write(payload)
 
-    with hostile_rack(place, {Command.REGION_WRITE: start}) as server:
-        with axl.open(f"rack:{place}#0") as device:
-            queue = device.queue(device.context())
-            last = queue.submit(cmd.nop())
-            with pytest.raises(AxlError) as failed:
-                queue.wait(last, 0.05)
-            assert failed.value.code == errno.ETIMEDOUT
-            server.hang_up()
-            with pytest.raises(AxlError) as failed:
-                queue.wait(last)
-            assert failed.value.code == errno.ENODEV
+    with (
+        hostile_rack(place, {Command.REGION_WRITE: start}) as server,
+        axl.open(f"rack:{place}#0") as device,
+    ):
+        queue = device.queue(device.context())
+        last = queue.submit(cmd.nop())
+        with pytest.raises(AxlError) as failed:
+            queue.wait(last, 0.05)
+        assert failed.value.code == errno.ETIMEDOUT
+        server.hang_up()
+        with pytest.raises(AxlError) as failed:
+            queue.wait(last)
+        assert failed.value.code == errno.ENODEV

@@ -49,8 +49,7 @@ static inline uint64_t axl_cmd_double_bits(double value)
 }
 
 /* Bytes into a slot. Slots are words, so that they are aligned; the copy is the cast. */
-static inline void axl_cmd_put(struct axl_slot *slot, size_t offset, const void *data,
-			       size_t bytes)
+static inline void axl_cmd_put(struct axl_slot *slot, size_t offset, const void *data, size_t bytes)
 {
 	memcpy((unsigned char *)slot->words + offset, data, bytes);
 }
@@ -248,8 +247,7 @@ static inline size_t axl_cmd_copy_strided(struct axl_slot *slots, const struct a
 					  const struct axl_operand *in,
 					  const uint32_t shape[AXL_MAX_DIMS])
 {
-	struct axl_tensor tensor =
-		axl_tensor_init(AXL_OPCODE_COPY_STRIDED, 0, in->dtype, shape);
+	struct axl_tensor tensor = axl_tensor_init(AXL_OPCODE_COPY_STRIDED, 0, in->dtype, shape);
 	struct axl_operand operands[2];
 
 	operands[0] = *in;
@@ -259,8 +257,7 @@ static inline size_t axl_cmd_copy_strided(struct axl_slot *slots, const struct a
 
 /* Convert in's type to out's. */
 static inline size_t axl_cmd_cast(struct axl_slot *slots, const struct axl_operand *out,
-				  const struct axl_operand *in,
-				  const uint32_t shape[AXL_MAX_DIMS])
+				  const struct axl_operand *in, const uint32_t shape[AXL_MAX_DIMS])
 {
 	struct axl_tensor tensor = axl_tensor_init(AXL_OPCODE_CAST, 0, in->dtype, shape);
 	struct axl_operand operands[2];
@@ -286,8 +283,8 @@ static inline size_t axl_cmd_unary(struct axl_slot *slots, uint32_t op, uint32_t
 /* op: enum axl_binary; scale_bits: float64 bits, int64 for integer compute types. */
 static inline size_t axl_cmd_binary(struct axl_slot *slots, uint32_t op, uint32_t dtype,
 				    const struct axl_operand *out, const struct axl_operand *a,
-				    const struct axl_operand *b,
-				    const uint32_t shape[AXL_MAX_DIMS], uint64_t scale_bits)
+				    const struct axl_operand *b, const uint32_t shape[AXL_MAX_DIMS],
+				    uint64_t scale_bits)
 {
 	struct axl_tensor tensor = axl_tensor_init(AXL_OPCODE_BINARY, op, dtype, shape);
 	struct axl_operand operands[3];

@@ -30,8 +30,9 @@ int axl_buffer_create(struct axl_context *context, uint64_t bytes, uint32_t memo
 	if (bytes == 0)
 		return axl_fail(-EINVAL, "axl_buffer_create: a buffer cannot be empty");
 	if (bytes > AXL_MAX_BUFFER_BYTES)
-		return axl_fail(-ENOMEM, "axl_buffer_create: %llu bytes are more than a buffer "
-					 "can have",
+		return axl_fail(-ENOMEM,
+				"axl_buffer_create: %llu bytes are more than a buffer "
+				"can have",
 				(unsigned long long)bytes);
 	bytes = (bytes + AXL_PAGE_BYTES - 1) & ~(AXL_PAGE_BYTES - 1);
 	return context->device->backend->buffer_create(context, bytes, memory, buffer_out);

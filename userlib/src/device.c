@@ -20,13 +20,14 @@ int axl_owner_check(const struct axl_device *device)
 {
 	if (*(const volatile uint32_t *)device->owner_mark)
 		return 0;
-	return axl_fail(-EOWNERDEAD, "the device was opened by process %u before it forked; a "
-				     "child must open a device of its own",
+	return axl_fail(-EOWNERDEAD,
+			"the device was opened by process %u before it forked; a "
+			"child must open a device of its own",
 			device->owner_pid);
 }
 
-static int axl_device_check_args(const struct axl_device *device, const void *out,
-				 size_t out_bytes, const char *function)
+static int axl_device_check_args(const struct axl_device *device, const void *out, size_t out_bytes,
+				 const char *function)
 {
 	if (!device || !out || !out_bytes)
 		return axl_fail(-EINVAL, "%s: an argument is NULL or a size is 0", function);
@@ -45,8 +46,9 @@ static int axl_open_match(const struct axl_uri *uri, const char *text,
 		if (axl_uri_matches(uri, &found->info))
 			return found->backend->device_open(found, device_out);
 	}
-	return axl_fail(-ENODEV, "no endpoint \"%.80s\" among the %zu that are visible%s; see "
-				 "`accel-info`",
+	return axl_fail(-ENODEV,
+			"no endpoint \"%.80s\" among the %zu that are visible%s; see "
+			"`accel-info`",
 			text ? text : "", list->count,
 			hidden ? " (AXL_VISIBLE_DEVICES hides others)" : "");
 }
@@ -99,8 +101,8 @@ int axl_device_telemetry(struct axl_device *device, struct axl_telemetry *teleme
 			 size_t telemetry_bytes)
 {
 	struct axl_telemetry full;
-	int status = axl_device_check_args(device, telemetry, telemetry_bytes,
-					   "axl_device_telemetry");
+	int status =
+		axl_device_check_args(device, telemetry, telemetry_bytes, "axl_device_telemetry");
 
 	if (!status)
 		status = device->backend->device_telemetry(device, &full);
@@ -131,8 +133,9 @@ int axl_device_reset(struct axl_device *device, uint32_t kind)
 	if (status)
 		return status;
 	if (kind != AXL_RESET_KIND_FUNCTION && kind != AXL_RESET_KIND_BUS)
-		return axl_fail(-EINVAL, "axl_device_reset: kind %u is neither "
-					 "AXL_RESET_KIND_FUNCTION nor AXL_RESET_KIND_BUS",
+		return axl_fail(-EINVAL,
+				"axl_device_reset: kind %u is neither "
+				"AXL_RESET_KIND_FUNCTION nor AXL_RESET_KIND_BUS",
 				kind);
 	return device->backend->device_reset(device, kind);
 }

@@ -8,7 +8,6 @@
  * Every visible endpoint of the URI's source, in stable order, ordinals filled in.
  * *hidden_out is how many AXL_VISIBLE_DEVICES hid. -ENODEV: no driver and no rack.
  */
-int axl_enumerate_list(const struct axl_uri *uri, struct axl_found_list *list,
-		       size_t *hidden_out);
+int axl_enumerate_list(const struct axl_uri *uri, struct axl_found_list *list, size_t *hidden_out);
 
 #endif

@@ -44,8 +44,8 @@ static const uint32_t *axl_map_enable(int dir_fd)
 	return map == MAP_FAILED ? &axl_never : map;
 }
 
-void axl_recorder_init(struct axl_recorder *recorder, int dir_fd, uint32_t bdf, uint64_t board_serial,
-		    uint32_t endpoint_index)
+void axl_recorder_init(struct axl_recorder *recorder, int dir_fd, uint32_t bdf,
+		       uint64_t board_serial, uint32_t endpoint_index)
 {
 	*recorder = (struct axl_recorder){
 		.enable = axl_map_enable(dir_fd),

@@ -28,8 +28,8 @@ struct axl_recorder {
 };
 
 /* Cannot fail: without an events.enable file nothing is ever recorded. */
-void axl_recorder_init(struct axl_recorder *recorder, int dir_fd, uint32_t bdf, uint64_t board_serial,
-		    uint32_t endpoint_index);
+void axl_recorder_init(struct axl_recorder *recorder, int dir_fd, uint32_t bdf,
+		       uint64_t board_serial, uint32_t endpoint_index);
 void axl_recorder_deinit(struct axl_recorder *recorder);
 
 /* How many tracers are attached to probes; they count it up and down themselves. */

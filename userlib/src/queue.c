@@ -100,7 +100,7 @@ int axl_queue_wait(struct axl_queue *queue, uint64_t sequence, int64_t timeout_n
 uint64_t axl_queue_poll(struct axl_queue *queue)
 {
 	return axl_queue_check(queue, "axl_queue_poll") ? 0 :
-							   axl_queue_ops(queue)->queue_poll(queue);
+							  axl_queue_ops(queue)->queue_poll(queue);
 }
 
 int axl_queue_fd(struct axl_queue *queue)

@@ -37,8 +37,7 @@ int axl_uri_parse_source(const char *text, struct axl_uri *uri);
 int axl_uri_parse(const char *text, struct axl_uri *uri);
 
 /* "card:0x00a0c00000000001/0" exactly, length characters of it. -EINVAL, no message. */
-int axl_uri_parse_card(const char *text, size_t length, uint64_t *serial_out,
-		       uint32_t *index_out);
+int axl_uri_parse_card(const char *text, size_t length, uint64_t *serial_out, uint32_t *index_out);
 
 bool axl_uri_matches(const struct axl_uri *uri, const struct axl_endpoint_info *info);
 

@@ -56,8 +56,7 @@ static int axl_rack_take_memory(struct axl_rack_device *device, struct axl_rack_
 	return 0;
 }
 
-static void axl_rack_release_memory(struct axl_rack_device *device,
-				    struct axl_rack_buffer *buffer)
+static void axl_rack_release_memory(struct axl_rack_device *device, struct axl_rack_buffer *buffer)
 {
 	if (buffer->kind == AXL_VA_HOST)
 		axl_rack_dma_free(&device->dma, &buffer->mem);
@@ -129,9 +128,9 @@ static int axl_rack_buffer_fill(struct axl_rack_device *device, struct axl_rack_
 
 	if (buffer->kind == AXL_VA_HOST) {
 		/* An imported one has its memory already. */
-		status = buffer->mem.cpu ? 0 :
-					   axl_rack_dma_alloc(&device->dma, buffer->base.bytes,
-							      &buffer->mem);
+		status = buffer->mem.cpu ?
+				 0 :
+				 axl_rack_dma_alloc(&device->dma, buffer->base.bytes, &buffer->mem);
 		if (!status)
 			status = axl_rack_buffer_map_at(device, buffer, buffer->mem.bus,
 							AXL_SPACE_HOST);
@@ -197,8 +196,8 @@ int axl_rack_buffer_import(struct axl_context *base, int fd, uint64_t offset, ui
 }
 
 /* Whether the rack says that one endpoint can reach the other, and at which address. */
-static int axl_rack_peer_address(struct axl_rack_device *device,
-				 const struct axl_rack_buffer *peer, uint64_t *address_out)
+static int axl_rack_peer_address(struct axl_rack_device *device, const struct axl_rack_buffer *peer,
+				 uint64_t *address_out)
 {
 	const struct axl_rack_device *owner = axl_buffer_device(peer);
 
@@ -211,8 +210,9 @@ static int axl_rack_peer_address(struct axl_rack_device *device,
 		*address_out = row->bar2 + peer->offset;
 		return 0;
 	}
-	return axl_fail(-EXDEV, "%s cannot reach %s: they are not in one rack; copy through host "
-				"memory",
+	return axl_fail(-EXDEV,
+			"%s cannot reach %s: they are not in one rack; copy through host "
+			"memory",
 			device->endpoint.id, owner->endpoint.id);
 }
 

@@ -27,8 +27,9 @@ int axl_rack_usable(struct axl_rack_device *device)
 	int dead = atomic_load(&device->vfu.dead);
 
 	if (dead == -EPROTO)
-		return axl_fail(-EPROTO, "%s is gone: its server broke the vfio-user protocol; "
-					 "restart the rack",
+		return axl_fail(-EPROTO,
+				"%s is gone: its server broke the vfio-user protocol; "
+				"restart the rack",
 				device->endpoint.id);
 	if (dead == -EOWNERDEAD)
 		return axl_fail(-EOWNERDEAD, "%s was opened by another process",
@@ -38,8 +39,9 @@ int axl_rack_usable(struct axl_rack_device *device)
 		return axl_fail(-ENODEV, "%s is gone; close it and see `accel-rack status`",
 				device->endpoint.id);
 	case AXL_DEVICE_WEDGED:
-		return axl_fail(-EIO, "%s is wedged: no reset helped; try AXL_RESET_KIND_BUS or "
-				      "restart the rack",
+		return axl_fail(-EIO,
+				"%s is wedged: no reset helped; try AXL_RESET_KIND_BUS or "
+				"restart the rack",
 				device->endpoint.id);
 	default:
 		return 0;
@@ -52,8 +54,9 @@ int axl_rack_current(struct axl_rack_device *device, uint32_t generation, const 
 
 	if (status || generation == atomic_load(&device->generation))
 		return status;
-	return axl_fail(-ESTALE, "%s was reset since this %s was made; destroy it and make "
-				 "another",
+	return axl_fail(-ESTALE,
+			"%s was reset since this %s was made; destroy it and make "
+			"another",
 			device->endpoint.id, what);
 }
 
@@ -116,8 +119,9 @@ static int axl_rack_setup_error(struct axl_rack_device *device, int err)
 	uint32_t reason = device->address_reason;
 
 	if (err == AXL_ERR_ADDRESS)
-		return axl_fail(-ESTALE, "%s rejected its device address (%s): it is not where the "
-					 "rack says it is; restart the rack",
+		return axl_fail(-ESTALE,
+				"%s rejected its device address (%s): it is not where the "
+				"rack says it is; restart the rack",
 				device->endpoint.id,
 				reason < sizeof(reasons) / sizeof(reasons[0]) ? reasons[reason] :
 										"unknown");
@@ -165,8 +169,9 @@ static int axl_rack_connect(struct axl_rack_device *device)
 	int status = axl_vfu_init(&device->vfu, device->dir_fd, device->place.socket, timeout);
 
 	if (status == -EBUSY)
-		return axl_fail(-EBUSY, "%s is in use by another process; `accel-rack status` says "
-					"by which",
+		return axl_fail(-EBUSY,
+				"%s is in use by another process; `accel-rack status` says "
+				"by which",
 				device->endpoint.id);
 	if (status == -ECONNREFUSED || status == -ENOENT || status == -ENODEV)
 		return axl_fail_in(-ENODEV, "%s does not answer; see `accel-rack status`",
@@ -187,8 +192,9 @@ static int axl_rack_map_memory(struct axl_rack_device *device)
 	if (region.fd < 0 || region.bytes == 0 || region.bytes < device->place.bar2_bytes) {
 		if (region.fd >= 0)
 			close(region.fd);
-		return axl_fail(-EPROTO, "%s: BAR2 cannot be mapped, or is smaller than the "
-					 "topology file says",
+		return axl_fail(-EPROTO,
+				"%s: BAR2 cannot be mapped, or is smaller than the "
+				"topology file says",
 				device->endpoint.id);
 	}
 	device->memory = mmap(NULL, device->place.bar2_bytes, PROT_READ | PROT_WRITE, MAP_SHARED,

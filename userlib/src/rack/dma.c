@@ -258,7 +258,7 @@ void axl_rack_dma_free(struct axl_rack_dma *dma, struct axl_dma_mem *mem)
 	if (chunk->imported)
 		axl_chunk_destroy(dma, chunk);
 	else if (axl_range_free_bytes(&chunk->range) == chunk->bytes &&
-	    (chunk->bytes > AXL_CHUNK_BYTES || chunk != dma->chunks || chunk->next))
+		 (chunk->bytes > AXL_CHUNK_BYTES || chunk != dma->chunks || chunk->next))
 		axl_chunk_destroy(dma, chunk);
 	pthread_mutex_unlock(&dma->lock);
 	*mem = (struct axl_dma_mem){ 0 };

@@ -209,12 +209,18 @@ const struct axl_os_ops axl_rack_os_ops = {
 static int axl_rack_errno(int err)
 {
 	static const int codes[] = {
-		[-AXL_ERR_INVAL] = -EINVAL,	  [-AXL_ERR_NOMEM] = -ENOMEM,
-		[-AXL_ERR_GONE] = -ENODEV,	  [-AXL_ERR_VERSION] = -EPROTO,
-		[-AXL_ERR_DEVICE] = -EIO,	  [-AXL_ERR_BUSY] = -EBUSY,
-		[-AXL_ERR_AGAIN] = -EAGAIN,	  [-AXL_ERR_TIMEOUT] = -ETIMEDOUT,
-		[-AXL_ERR_NOSPACE] = -ENOSPC,	  [-AXL_ERR_EXISTS] = -EEXIST,
-		[-AXL_ERR_NOT_FOUND] = -ENOENT,	  [-AXL_ERR_ADDRESS] = -ESTALE,
+		[-AXL_ERR_INVAL] = -EINVAL,
+		[-AXL_ERR_NOMEM] = -ENOMEM,
+		[-AXL_ERR_GONE] = -ENODEV,
+		[-AXL_ERR_VERSION] = -EPROTO,
+		[-AXL_ERR_DEVICE] = -EIO,
+		[-AXL_ERR_BUSY] = -EBUSY,
+		[-AXL_ERR_AGAIN] = -EAGAIN,
+		[-AXL_ERR_TIMEOUT] = -ETIMEDOUT,
+		[-AXL_ERR_NOSPACE] = -ENOSPC,
+		[-AXL_ERR_EXISTS] = -EEXIST,
+		[-AXL_ERR_NOT_FOUND] = -ENOENT,
+		[-AXL_ERR_ADDRESS] = -ESTALE,
 		[-AXL_ERR_UNSUPPORTED] = -EOPNOTSUPP,
 	};
 

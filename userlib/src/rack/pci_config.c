@@ -77,8 +77,8 @@ int axl_pci_config_save(struct axl_pci_saved *saved, struct axl_vfu *vfu)
 	int status = axl_pci_read(vfu, 0, saved->header, sizeof(saved->header));
 
 	if (!status && saved->express)
-		status = axl_pci_read(vfu, saved->express + PCI_EXP_DEVCTL,
-				      &saved->device_control, sizeof(saved->device_control));
+		status = axl_pci_read(vfu, saved->express + PCI_EXP_DEVCTL, &saved->device_control,
+				      sizeof(saved->device_control));
 	if (!status && message)
 		status = axl_pci_read(vfu, message + PCI_MSIX_FLAGS, &saved->message_control,
 				      sizeof(saved->message_control));
@@ -94,8 +94,8 @@ int axl_pci_config_restore(const struct axl_pci_saved *saved, struct axl_vfu *vf
 	for (uint32_t i = AXL_PCI_FIRST_BAR_WORD; !status && i <= AXL_PCI_LAST_BAR_WORD; i++)
 		status = axl_pci_write(vfu, i * 4, &saved->header[i], sizeof(saved->header[i]));
 	if (!status && saved->express)
-		status = axl_pci_write(vfu, saved->express + PCI_EXP_DEVCTL,
-				       &saved->device_control, sizeof(saved->device_control));
+		status = axl_pci_write(vfu, saved->express + PCI_EXP_DEVCTL, &saved->device_control,
+				       sizeof(saved->device_control));
 	if (!status && message)
 		status = axl_pci_write(vfu, message + PCI_MSIX_FLAGS, &saved->message_control,
 				       sizeof(saved->message_control));

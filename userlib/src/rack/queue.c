@@ -116,8 +116,9 @@ static int axl_rack_queue_make(struct axl_rack_device *device, struct axl_contex
 		log2 = limit < AXL_DEFAULT_RING_LOG2 ? limit : AXL_DEFAULT_RING_LOG2;
 	if (log2 < AXL_MIN_RING_LOG2 || log2 > limit || attr->coalesce_count > 0xffff ||
 	    attr->coalesce_us > 0xffff)
-		return axl_fail(-EINVAL, "queue attributes: slots_log2 is %u to %u, coalescing at "
-					 "most 65535",
+		return axl_fail(-EINVAL,
+				"queue attributes: slots_log2 is %u to %u, coalescing at "
+				"most 65535",
 				AXL_MIN_RING_LOG2, limit);
 	*out = axl_rack_queue_alloc(context, index, log2);
 	if (!*out)
@@ -222,7 +223,8 @@ static int axl_rack_queue_find(struct axl_rack_queue *queue, uint64_t sequence,
 		return axl_fail(-EAGAIN, "queue %u: command %llu has not ended yet",
 				queue->base.index, (unsigned long long)sequence);
 	if (kept->sequence != sequence)
-		return axl_fail(-ENOENT, "queue %u: the result of command %llu is not kept any more",
+		return axl_fail(-ENOENT,
+				"queue %u: the result of command %llu is not kept any more",
 				queue->base.index, (unsigned long long)sequence);
 	*result = *kept;
 	return 0;

@@ -186,8 +186,7 @@ int axl_rack_queue_reset(struct axl_queue *base);
  * device->lock held: feed event (enum axl_reset_event) about a queue to the state
  * machine and do what it says until it is content. Core error of the outcome.
  */
-int axl_rack_recover(struct axl_rack_device *device, uint32_t event,
-		     struct axl_rack_queue *queue);
+int axl_rack_recover(struct axl_rack_device *device, uint32_t event, struct axl_rack_queue *queue);
 
 /* --- context.c, buffer.c --- */
 
@@ -215,8 +214,8 @@ int axl_rack_queue_result(struct axl_queue *base, uint64_t sequence, struct axl_
 int axl_rack_queue_take_error(struct axl_queue *base, struct axl_result *result);
 int axl_rack_queue_stats(struct axl_queue *base, struct axl_queue_stats *stats);
 
-int axl_rack_queue_submit(struct axl_queue *base, const struct axl_slot *slots,
-			  size_t slot_count, uint32_t flags, uint64_t *last_out);
+int axl_rack_queue_submit(struct axl_queue *base, const struct axl_slot *slots, size_t slot_count,
+			  uint32_t flags, uint64_t *last_out);
 int axl_rack_queue_wait(struct axl_queue *base, uint64_t sequence, int64_t timeout_ns);
 uint64_t axl_rack_queue_poll(struct axl_queue *base);
 

@@ -136,9 +136,8 @@ int axl_rack_device_reset(struct axl_device *base, uint32_t kind)
 	if (!bus || atomic_load(&device->state) != AXL_DEVICE_WEDGED)
 		status = axl_rack_usable(device);
 	if (!status) {
-		err = axl_rack_recover(device,
-				       bus ? AXL_RESET_EVENT_ASK_BUS : AXL_RESET_EVENT_ASK_FUNCTION,
-				       NULL);
+		err = axl_rack_recover(
+			device, bus ? AXL_RESET_EVENT_ASK_BUS : AXL_RESET_EVENT_ASK_FUNCTION, NULL);
 		if (err)
 			status = axl_rack_fail(device, err, "reset");
 	}

@@ -44,8 +44,9 @@ int axl_rack_open_dir(const char *path)
 	if (fstat(fd, &dir) == 0 && dir.st_uid == geteuid() && !(dir.st_mode & 022))
 		return fd;
 	close(fd);
-	return axl_fail(-EACCES, "rack folder %.200s is not yours or others can write to it; remove "
-				 "it and start the rack again",
+	return axl_fail(-EACCES,
+			"rack folder %.200s is not yours or others can write to it; remove "
+			"it and start the rack again",
 			path);
 }
 
@@ -118,8 +119,9 @@ static int axl_rack_list_one(const char *path, const char *place, struct axl_fou
 	if (axl_rack_is_alive(dir_fd))
 		status = axl_rack_add(path, place, dir_fd, list);
 	else
-		status = axl_fail(-ENODEV, "the rack of %.200s is not running; start it with "
-					   "`accel-rack up`",
+		status = axl_fail(-ENODEV,
+				  "the rack of %.200s is not running; start it with "
+				  "`accel-rack up`",
 				  path);
 	close(dir_fd);
 	return status;
@@ -135,9 +137,8 @@ static int axl_rack_list_all(const char *base, DIR *folder, struct axl_found_lis
 	while ((entry = readdir(folder))) {
 		int dir_fd, status;
 
-		if (entry->d_name[0] == '.' ||
-		    (size_t)snprintf(path, sizeof(path), "%s/%s", base, entry->d_name) >=
-			    sizeof(path))
+		if (entry->d_name[0] == '.' || (size_t)snprintf(path, sizeof(path), "%s/%s", base,
+								entry->d_name) >= sizeof(path))
 			continue;
 		dir_fd = axl_rack_open_dir(path);
 		if (dir_fd < 0)
@@ -152,8 +153,9 @@ static int axl_rack_list_all(const char *base, DIR *folder, struct axl_found_lis
 			return status;
 	}
 	if (!racks)
-		return axl_fail(-ENODEV, "no kernel driver and no running rack in %.200s; start "
-					 "one with `accel-rack up`",
+		return axl_fail(-ENODEV,
+				"no kernel driver and no running rack in %.200s; start "
+				"one with `accel-rack up`",
 				base);
 	return 0;
 }
@@ -177,8 +179,9 @@ int axl_rack_list(const char *place, struct axl_found_list *list)
 	}
 	folder = opendir(base);
 	if (!folder)
-		return axl_fail(-ENODEV, "no kernel driver and no rack (%.200s: %s); start one "
-					 "with `accel-rack up`",
+		return axl_fail(-ENODEV,
+				"no kernel driver and no rack (%.200s: %s); start one "
+				"with `accel-rack up`",
 				base, strerror(errno));
 	status = axl_rack_list_all(base, folder, list);
 	closedir(folder);

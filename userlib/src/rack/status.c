@@ -197,8 +197,8 @@ static int axl_rack_reconcile(struct axl_rack_device *device)
 		return axl_rack_recover(device, AXL_RESET_EVENT_OS_BEGIN, NULL);
 	if (!err)
 		err = axl_addr_status(&device->os, &address);
-	if (!err && (address.state != AXL_ADDRESS_STATE_COMMITTED ||
-		     address.generation != device->commits))
+	if (!err &&
+	    (address.state != AXL_ADDRESS_STATE_COMMITTED || address.generation != device->commits))
 		err = axl_rack_commit_address(device);
 	if (!err && axl_clock_sample(&device->clock, &device->os) == AXL_ERR_GONE)
 		err = AXL_ERR_GONE;
@@ -212,17 +212,19 @@ static int axl_rack_diagnose(struct axl_rack_device *device)
 	int err;
 
 	axl_rack_survey(device, queues);
-	switch (axl_health_check(&device->health, &device->os, axl_now_ns(), queues,
-				 AXL_MAX_QUEUES, &hung)) {
+	switch (axl_health_check(&device->health, &device->os, axl_now_ns(), queues, AXL_MAX_QUEUES,
+				 &hung)) {
 	case AXL_HEALTH_GONE:
 		return axl_rack_fail(device, AXL_ERR_GONE, "check");
 	case AXL_HEALTH_FIRMWARE:
-		return axl_fail(-EREMOTEIO, "%s: the firmware stopped; axl_device_reset() is "
-					    "needed",
+		return axl_fail(-EREMOTEIO,
+				"%s: the firmware stopped; axl_device_reset() is "
+				"needed",
 				device->endpoint.id);
 	case AXL_HEALTH_QUEUE_HUNG:
-		return axl_fail(-EIO, "%s: queue %u hangs: it has work and makes no progress; "
-				      "axl_queue_reset() is the mildest way out",
+		return axl_fail(-EIO,
+				"%s: queue %u hangs: it has work and makes no progress; "
+				"axl_queue_reset() is the mildest way out",
 				device->endpoint.id, hung);
 	default:
 		break;

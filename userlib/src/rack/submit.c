@@ -27,13 +27,13 @@ static unsigned int axl_va_kind(bool has, uint64_t va)
 static uint8_t axl_direction(const struct axl_cmd_summary *command)
 {
 	static const uint8_t table[AXL_VA_KIND_END][AXL_VA_KIND_END] = {
+		{AXL_DIRECTION_NONE,  AXL_DIRECTION_DEVICE_TO_DEVICE, AXL_DIRECTION_DEVICE_TO_HOST,
+		  AXL_DIRECTION_PEER										   },
 		{ AXL_DIRECTION_NONE, AXL_DIRECTION_DEVICE_TO_DEVICE, AXL_DIRECTION_DEVICE_TO_HOST,
-		  AXL_DIRECTION_PEER },
-		{ AXL_DIRECTION_NONE, AXL_DIRECTION_DEVICE_TO_DEVICE, AXL_DIRECTION_DEVICE_TO_HOST,
-		  AXL_DIRECTION_PEER },
-		{ AXL_DIRECTION_NONE, AXL_DIRECTION_HOST_TO_DEVICE, AXL_DIRECTION_HOST_TO_HOST,
-		  AXL_DIRECTION_PEER },
-		{ AXL_DIRECTION_NONE, AXL_DIRECTION_PEER, AXL_DIRECTION_PEER, AXL_DIRECTION_PEER },
+		  AXL_DIRECTION_PEER										   },
+		{ AXL_DIRECTION_NONE, AXL_DIRECTION_HOST_TO_DEVICE,   AXL_DIRECTION_HOST_TO_HOST,
+		  AXL_DIRECTION_PEER										   },
+		{ AXL_DIRECTION_NONE, AXL_DIRECTION_PEER,		  AXL_DIRECTION_PEER,	      AXL_DIRECTION_PEER},
 	};
 
 	return table[axl_va_kind(command->has_src, command->src_va)]
@@ -124,8 +124,8 @@ static int axl_push_batch(struct axl_rack_queue *queue, const struct axl_slot *s
 	return 0;
 }
 
-int axl_rack_queue_submit(struct axl_queue *base, const struct axl_slot *slots,
-			  size_t slot_count, uint32_t flags, uint64_t *last_out)
+int axl_rack_queue_submit(struct axl_queue *base, const struct axl_slot *slots, size_t slot_count,
+			  uint32_t flags, uint64_t *last_out)
 {
 	struct axl_rack_queue *queue = axl_rack_queue(base);
 	int status = axl_check_batch(slots, slot_count);

@@ -168,8 +168,8 @@ int axl_vfu_region_read(struct axl_vfu *client, uint32_t region, uint64_t offset
 	return 0;
 }
 
-int axl_vfu_region_write(struct axl_vfu *client, uint32_t region, uint64_t offset,
-			 const void *data, size_t bytes)
+int axl_vfu_region_write(struct axl_vfu *client, uint32_t region, uint64_t offset, const void *data,
+			 size_t bytes)
 {
 	struct axl_vfu_access head = { offset, region, (uint32_t)bytes };
 	struct axl_vfu_access reply;

@@ -73,8 +73,8 @@ int axl_vfu_check(struct axl_vfu *client);
 
 int axl_vfu_region_read(struct axl_vfu *client, uint32_t region, uint64_t offset, void *data,
 			size_t bytes);
-int axl_vfu_region_write(struct axl_vfu *client, uint32_t region, uint64_t offset,
-			 const void *data, size_t bytes);
+int axl_vfu_region_write(struct axl_vfu *client, uint32_t region, uint64_t offset, const void *data,
+			 size_t bytes);
 int axl_vfu_dma_map(struct axl_vfu *client, int fd, uint64_t offset, uint64_t address,
 		    uint64_t bytes);
 int axl_vfu_dma_unmap(struct axl_vfu *client, uint64_t address, uint64_t bytes);

@@ -146,8 +146,8 @@ static int axl_vfu_send_all(struct axl_vfu *client, struct msghdr *message, int6
 	return 0;
 }
 
-static void axl_vfu_put_fds(struct msghdr *message, union axl_vfu_control *control,
-			    const int *fds, size_t count)
+static void axl_vfu_put_fds(struct msghdr *message, union axl_vfu_control *control, const int *fds,
+			    size_t count)
 {
 	struct cmsghdr *head;
 
@@ -173,9 +173,9 @@ static int axl_vfu_send(struct axl_vfu *client, const struct axl_vfu_call *call,
 		.flags = AXL_VFU_TYPE_COMMAND,
 	};
 	struct iovec parts[3] = {
-		{ &header, sizeof(header) },
-		{ (void *)(uintptr_t)call->head, call->head_bytes },
-		{ (void *)(uintptr_t)call->data, call->data_bytes },
+		{&header,			   sizeof(header)  },
+		{ (void *)(uintptr_t)call->head, call->head_bytes},
+		{ (void *)(uintptr_t)call->data, call->data_bytes},
 	};
 	struct msghdr message = { .msg_iov = parts, .msg_iovlen = 3 };
 	union axl_vfu_control control;
@@ -257,7 +257,8 @@ static const char *axl_vfu_header_fault(const struct axl_vfu_header *header,
 		return "a reply to another message";
 	if (header->command != call->command)
 		return "a reply to another command";
-	if (header->bytes < sizeof(*header) || header->bytes > sizeof(*header) + call->reply_capacity)
+	if (header->bytes < sizeof(*header) ||
+	    header->bytes > sizeof(*header) + call->reply_capacity)
 		return "a reply of impossible length";
 	if ((header->flags & AXL_VFU_FLAG_ERROR) &&
 	    (header->error == 0 || header->error > AXL_MAX_ERRNO))
@@ -302,7 +303,8 @@ int axl_vfu_do(struct axl_vfu *client, struct axl_vfu_call *call)
 	pthread_mutex_lock(&client->lock);
 	status = atomic_load(&client->dead);
 	if (status) {
-		axl_fail(status, "the connection to the endpoint has ended (%s)", strerror(-status));
+		axl_fail(status, "the connection to the endpoint has ended (%s)",
+			 strerror(-status));
 	} else {
 		id = client->next_id++;
 		status = axl_vfu_send(client, call, id, deadline_ms);

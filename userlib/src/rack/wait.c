@@ -143,9 +143,9 @@ static uint64_t axl_rack_queue_doze(struct axl_rack_queue *queue, uint64_t wake_
 {
 	struct axl_rack_device *device = axl_queue_device(queue);
 	struct pollfd fds[] = {
-		{ .fd = device->irq.fds[queue->vector], .events = POLLIN },
-		{ .fd = queue->kick, .events = POLLIN },
-		{ .fd = device->vfu.fd, .events = POLLRDHUP },
+		{.fd = device->irq.fds[queue->vector], .events = POLLIN	 },
+		{ .fd = queue->kick,		     .events = POLLIN   },
+		{ .fd = device->vfu.fd,		.events = POLLRDHUP},
 	};
 	uint64_t now = axl_now_ns();
 	uint64_t left = wake_ns > now ? wake_ns - now : 0;
@@ -274,8 +274,9 @@ static int axl_rack_queue_await(struct axl_rack_queue *queue, uint64_t sequence,
 		if (axl_rack_queue_sleep(queue, sequence, deadline_ns))
 			break;
 	}
-	return axl_fail(-ETIMEDOUT, "queue %u: command %llu has not ended yet; axl_device_check() "
-				    "tells whether it will",
+	return axl_fail(-ETIMEDOUT,
+			"queue %u: command %llu has not ended yet; axl_device_check() "
+			"tells whether it will",
 			queue->base.index, (unsigned long long)sequence);
 }
 
