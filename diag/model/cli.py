@@ -113,7 +113,8 @@ def up(
             os.execve(command[0], command, supervisor_environment())  # noqa: S606 - no shell
         directory = start_rack(chosen, name, auto_restart=auto_restart)
     typer.echo(f"rack {directory.name} is up: {spec.description}")
-    typer.echo(f"  {spec.endpoint_count} endpoints in {directory.path}")
+    count = spec.endpoint_count
+    typer.echo(f"  {count} endpoint{'s' * (count != 1)} in {directory.path}")
     typer.echo(f"next: accel-info, accel-rack status, accel-rack down {directory.name}")
 
 
@@ -221,7 +222,7 @@ def _stop(directory: RackDir) -> None:
 def _report(directory: RackDir) -> dict[str, Any]:
     head: dict[str, Any] = {"name": directory.name, "directory": str(directory.path)}
     if not is_locked(directory):
-        advice = "its supervisor was killed; remove the leftovers: accel-rack down"
+        advice = f"its supervisor was killed; clear it: accel-rack down {directory.name}"
         return {**head, "running": False, "well": False, "reason": advice, "info": None}
     try:
         with RackClient(directory, timeout_s=3) as client:
@@ -242,7 +243,7 @@ def _show_reports(reports: list[dict[str, Any]]) -> None:
     for report in reports:
         info = report["info"]
         if info is None:
-            typer.echo(f"rack {report['name']}: {report['reason']} {report['name']}")
+            typer.echo(f"rack {report['name']}: {report['reason']}")
             continue
         _show_report(report, info)
 

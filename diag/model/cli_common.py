@@ -15,7 +15,7 @@ from diag.model.rack.control import INVALID_PARAMS, METHOD_NOT_FOUND, RpcError
 from diag.model.rack.enumerate import PlacementError
 from diag.model.rack.launch import LaunchError
 from diag.model.rack.runtime_dir import RackDir, RuntimeDirError, is_locked, list_racks, rack_dir
-from diag.model.rack.yaml_table import RackFileError, plain_value
+from diag.model.rack.yaml_table import RackFileError, UnknownRackError, plain_value
 
 FAILED: Final = 1
 USAGE: Final = 2
@@ -47,7 +47,7 @@ def told_errors() -> Iterator[None]:
         RackUnreachableError,
     ) as error:
         typer.echo(f"accel-rack: {error}", err=True)
-        raise typer.Exit(FAILED) from None
+        raise typer.Exit(USAGE if isinstance(error, UnknownRackError) else FAILED) from None
 
 
 def usage_error(text: str) -> typer.Exit:

@@ -168,7 +168,7 @@ def _headlines(rack: Rack) -> Iterator[str]:
     )
     if not rack.live:
         text = f"(not asked: {dash(rack.live_reason)})"
-        yield from textwrap.wrap(text, WIDTH, break_long_words=False)
+        yield from _wrapped(text)
 
 
 def _branch(*, last: bool) -> str:
@@ -206,10 +206,16 @@ def _finding_lines(findings: Sequence[Finding], paint: Paint) -> Iterator[str]:
 
 def _finding_text(finding: Finding, subject: str, paint: Paint) -> Iterator[str]:
     text = f"{finding.severity}: {printable(subject)}: {printable(finding.text)}"
-    for line in textwrap.wrap(text, WIDTH, subsequent_indent="  "):
+    for line in _wrapped(text, "  "):
         yield paint(line, finding.severity)
     advice = f"  → {printable(finding.advice)}"
-    yield from textwrap.wrap(advice, WIDTH, subsequent_indent="    ")
+    yield from _wrapped(advice, "    ")
+
+
+def _wrapped(text: str, indent: str = "") -> list[str]:
+    return textwrap.wrap(
+        text, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def _endpoint_pairs(endpoint: Endpoint) -> list[tuple[str, str]]:
@@ -262,7 +268,7 @@ def _block(name: str, block: list[dict[str, Any]] | str) -> Iterator[str]:
         short = row["name"].partition(".")[2] + "".join(f"[{i}]" for i in row["indices"])
         value = f"0x{row['value']:0{row['width_bits'] // 4}x}"
         text = f"  {short:22} {value:18}  {printable(' '.join(_fields(row)))}"
-        yield from textwrap.wrap(text, WIDTH, subsequent_indent=" " * 45, drop_whitespace=True)
+        yield from _wrapped(text, " " * 45)
 
 
 def _fields(row: dict[str, Any]) -> list[str]:

@@ -3,15 +3,18 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
 
 from diag.model.rack.runtime_dir import RackDir
 from diag.topo.model import Rack
+from diag.topo.protocol import SourceError
 from diag.topo.render import render_endpoint, render_port, render_table, render_tree
 from diag.topo.sources.rack import RackSource
 from diag.topo.text import printable, short_link, size
+from tests.build.racks import runtime_directory
 from tests.build.topologies import endpoint, link, port, rack, topology_text
 
 MIXED_TREE = """\
@@ -59,7 +62,24 @@ def test_a_rack_without_its_control_socket_says_so(tmp_path: Path) -> None:
     first = read.endpoints[0]
     assert (first.health, first.generation, first.address) == ("unknown", None, None)
     assert set(first.unavailable) == {"generation", "address", "client_pid", "aer"}
-    assert "(not asked: " in "\n".join(render_tree(read))
+    assert "(not asked:" in "\n".join(render_tree(read))
+
+
+def test_a_control_socket_that_never_answers_costs_one_timeout(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A stuck supervisor is like none: the tree is drawn from the topology file."""
+    monkeypatch.setattr("diag.topo.sources.rack.TIMEOUT_S", 0.05)
+    with runtime_directory() as folder, socket.socket(socket.AF_UNIX) as listener:
+        directory = RackDir(folder)
+        directory.topology.write_text(topology_text("1x1"))
+        listener.bind(str(directory.control))
+        listener.listen()
+        read = RackSource(directory).read()
+        assert not read.live
+        assert "topology.get" in str(read.live_reason)
+        with pytest.raises(SourceError, match="endpoint 0: .*registers.get"):
+            RackSource(directory).registers(0, "IDENT")
 
 
 def test_an_endpoint_that_is_gone_stands_out() -> None:

@@ -13,7 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from diag.model.rack.yaml_table import MAX_FILE_BYTES, RackFileError, Table, load_table
+from diag.model.rack.yaml_table import (
+    MAX_FILE_BYTES,
+    RackFileError,
+    Table,
+    UnknownRackError,
+    load_table,
+)
 
 RACKS_DIR: Final = Path(__file__).parent.parent / "racks"
 """The rack files that are shipped."""
@@ -165,7 +171,7 @@ def load_rack(name_or_file: str) -> RackSpec:
         path = RACKS_DIR / f"{name_or_file}.yaml"
     elif not path.is_file():
         names = ", ".join(shipped_racks())
-        raise RackFileError(name_or_file, None, "", f"no such rack; shipped are {names}")
+        raise UnknownRackError(name_or_file, None, "", f"no such rack; shipped are {names}")
     try:
         with path.open("rb") as file:
             data = file.read(MAX_FILE_BYTES + 1)

@@ -49,6 +49,10 @@ class RackFileError(ValueError):
         self.reason = reason
 
 
+class UnknownRackError(RackFileError):
+    """Neither a shipped rack nor a file."""
+
+
 class Table:
     """One YAML mapping.
 
