@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from pyaccel.spec import formats as f
 from pyaccel.spec.formats import Dtype, Opcode
+from tests.build import commands as build
 
 VA_END = 1 << f.VA_BITS
 
@@ -292,3 +293,29 @@ def test_random_slots_are_judged_without_a_trap(core, noise, opcode):
     summary = core.new("struct axl_cmd_summary *")
     if core.axl_cmd_check(core.new("uint8_t[]", whole), len(whole) // 64, summary) == 0:
         assert 1 <= summary.slots <= len(whole) // 64
+
+
+def test_commands_of_the_shared_builders_pass(check):
+    """What the device's own tests send is what the core lets through."""
+    memory = build.At(0x1000, Dtype.F32)
+    number = build.Immediate(2.0, Dtype.F32)
+    index = build.At(0x2000, Dtype.I64)
+    kind = {"dtype": Dtype.F32}
+    commands = [
+        build.nop(5, context=3, flags=1),
+        build.copy(0, 1 << 40, 1 << 30, flags=3),
+        build.fence(Opcode.FENCE_WAIT, 64, 7, 1000),
+        build.fence(Opcode.FENCE_SIGNAL, 64, 7),
+        build.fence(Opcode.TIMESTAMP, 64),
+        build.tensor(Opcode.COPY_STRIDED, (3, 4), [memory, memory]),
+        build.tensor(Opcode.FILL, (3, 4), [memory], params=(1,)),
+        build.tensor(Opcode.CAST, (3, 4), [memory, index], **kind),
+        build.tensor(Opcode.BINARY, (3, 4), [memory, number, memory], **kind),
+        build.tensor(Opcode.TERNARY, (3, 4), [memory, number, number, memory], op=5, **kind),
+        build.tensor(Opcode.REDUCE, (3, 4), [memory, memory], params=(0xFF,), **kind),
+        build.tensor(Opcode.MATMUL, (1, 1, 2, 3, 4), [memory, memory, memory, number], **kind),
+        build.tensor(Opcode.GATHER, (3, 4), [memory, index, memory], params=(7, 9)),
+        build.tensor(Opcode.SCATTER, (3, 4), [memory, index, memory], params=(6, 9), op=1),
+        build.random(1, (3, 4), memory, (0.0, 1.0), (1, 2, 3), **kind),
+    ]
+    assert [check(command) for command in commands] == [None] * len(commands)

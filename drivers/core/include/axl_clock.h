@@ -39,8 +39,8 @@ struct axl_clock {
 int axl_clock_init(struct axl_clock *clock, const struct axl_os *os);
 
 /*
- * Take one pair of readings and correct the line. Call it at intervals: every second
- * is plenty. AXL_ERR_GONE; AXL_ERR_DEVICE: the device clock contradicts its nominal
+ * Read both clocks, several times, and correct the line if the best reading improves it.
+ * Call it at intervals: every second is plenty. AXL_ERR_GONE; AXL_ERR_DEVICE: the device clock contradicts its nominal
  * frequency by more than 1 % (it stood still, or jumped); the line then starts anew
  * from this reading. May sleep: yes.
  */

@@ -16,8 +16,15 @@
  */
 #define MIN_BASELINE_NS 10000000ull
 #define MAX_BASELINE_NS 10000000000ull
-/* Keep the measured rate only where readings are this much better than the baseline. */
-#define BASELINE_QUALITY 1000u
+/*
+ * Use a measured rate only if the readings blur it by less than 1 / 20000, 50 ppm: the
+ * nominal rate of an ordinary oscillator is not worse than that.
+ */
+#define BASELINE_QUALITY 20000u
+/* Readings per sample, of which the quickest counts: it was disturbed least. */
+#define READINGS 4
+/* How fast a line loses precision, 1 / 65536 of its age: when to prefer a new reading. */
+#define AGEING_SHIFT 16
 /* Tolerated deviation from the nominal frequency: 1 / 128. */
 #define MAX_DRIFT_SHIFT 7
 
@@ -35,7 +42,7 @@ int axl_clock_init(struct axl_clock *clock, const struct axl_os *os)
 	return AXL_OK;
 }
 
-static int take(const struct axl_os *os, struct axl_clock_sample *sample)
+static int read_once(const struct axl_os *os, struct axl_clock_sample *sample)
 {
 	uint64_t before = axl_time_ns(os);
 	uint64_t after;
@@ -48,6 +55,20 @@ static int take(const struct axl_os *os, struct axl_clock_sample *sample)
 	sample->ns = before + (after - before) / 2;
 	sample->uncertainty_ns = (after - before + 1) / 2;
 	return AXL_OK;
+}
+
+static int read_best(const struct axl_os *os, struct axl_clock_sample *best)
+{
+	struct axl_clock_sample sample;
+	int err = read_once(os, best);
+	int i;
+
+	for (i = 1; !err && i < READINGS; i++) {
+		err = read_once(os, &sample);
+		if (!err && sample.uncertainty_ns < best->uncertainty_ns)
+			*best = sample;
+	}
+	return err;
 }
 
 static void start_line(struct axl_clock *clock, const struct axl_clock_sample *now)
@@ -114,6 +135,15 @@ static void move_baseline(struct axl_clock *clock, const struct axl_clock_sample
 	}
 }
 
+static void adopt(struct axl_clock *clock, const struct axl_clock_sample *now)
+{
+	measure_rate(clock, now);
+	clock->line.device_ticks = now->ticks;
+	clock->line.host_ns = now->ns;
+	clock->line.uncertainty_ns = now->uncertainty_ns;
+	move_baseline(clock, now);
+}
+
 int axl_clock_sample(struct axl_clock *clock, const struct axl_os *os)
 {
 	struct axl_clock_sample last = {
@@ -126,7 +156,7 @@ int axl_clock_sample(struct axl_clock *clock, const struct axl_os *os)
 
 	if (!clock->nominal_q32)
 		return AXL_ERR_BUSY;
-	err = take(os, &now);
+	err = read_best(os, &now);
 	if (err)
 		return err;
 	if (!clock->samples) {
@@ -139,12 +169,10 @@ int axl_clock_sample(struct axl_clock *clock, const struct axl_os *os)
 		start_line(clock, &now);
 		return AXL_ERR_DEVICE;
 	}
-	measure_rate(clock, &now);
-	clock->line.device_ticks = now.ticks;
-	clock->line.host_ns = now.ns;
-	clock->line.uncertainty_ns = now.uncertainty_ns;
-	move_baseline(clock, &now);
 	clock->samples++;
+	if (now.uncertainty_ns <=
+	    last.uncertainty_ns + ((now.ns - last.ns) >> AGEING_SHIFT))
+		adopt(clock, &now);
 	return AXL_OK;
 }
 
