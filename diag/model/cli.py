@@ -112,7 +112,7 @@ def up(
             command = supervisor_command(chosen, name, auto_restart=auto_restart)
             os.execve(command[0], command, supervisor_environment())  # noqa: S606 - no shell
         directory = start_rack(chosen, name, auto_restart=auto_restart)
-    typer.echo(f"rack {directory.name} is up: {spec.description}")
+    typer.echo(f"rack {directory.name} is up: {spec.description or chosen}")
     count = spec.endpoint_count
     typer.echo(f"  {count} endpoint{'s' * (count != 1)} in {directory.path}")
     typer.echo(f"next: accel-info, accel-rack status, accel-rack down {directory.name}")

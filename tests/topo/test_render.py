@@ -78,7 +78,7 @@ def test_a_control_socket_that_never_answers_costs_one_timeout(
         read = RackSource(directory).read()
         assert not read.live
         assert "topology.get" in str(read.live_reason)
-        with pytest.raises(SourceError, match="endpoint 0: .*registers.get"):
+        with pytest.raises(SourceError, match=r"endpoint 0: .*registers\.get"):
             RackSource(directory).registers(0, "IDENT")
 
 

@@ -257,6 +257,8 @@ class Supervisor:
         for server in list(self._clients):
             server.close()
         for group in self.groups:
+            group.kill()
+        for group in self.groups:
             group.end()
         self.fabric.close()
 
