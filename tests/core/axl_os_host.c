@@ -225,12 +225,22 @@ static void trace(void *os, const struct axl_event *event)
 }
 
 static const struct axl_os_ops host_ops = {
-	.read32 = read32, .write32 = write32, .read64 = read64, .write64 = write64,
-	.sq_doorbell = sq_doorbell, .cq_doorbell = cq_doorbell,
-	.dma_alloc = dma_alloc, .dma_free = dma_free, .alloc = host_alloc, .free = host_free,
-	.time_ns = time_ns, .sleep_us = sleep_us,
-	.function_reset = function_reset, .bus_reset = bus_reset,
-	.trace_on = trace_on, .trace = trace,
+	.read32 = read32,
+	.write32 = write32,
+	.read64 = read64,
+	.write64 = write64,
+	.sq_doorbell = sq_doorbell,
+	.cq_doorbell = cq_doorbell,
+	.dma_alloc = dma_alloc,
+	.dma_free = dma_free,
+	.alloc = host_alloc,
+	.free = host_free,
+	.time_ns = time_ns,
+	.sleep_us = sleep_us,
+	.function_reset = function_reset,
+	.bus_reset = bus_reset,
+	.trace_on = trace_on,
+	.trace = trace,
 };
 
 static void power_on(struct axl_host *host)
@@ -256,9 +266,7 @@ struct axl_host *axl_host_create(void)
 	if (!host)
 		return NULL;
 	host->ops = host_ops;
-	host->os = (struct axl_os){
-		.ops = &host->ops, .ctx = host, .origin = AXL_ORIGIN_LIBRARY
-	};
+	host->os = (struct axl_os){ .ops = &host->ops, .ctx = host, .origin = AXL_ORIGIN_LIBRARY };
 	host->now_ns = 1000000000;
 	host->next_bus = 0x100000000ull;
 	power_on(host);

@@ -54,9 +54,9 @@ static void *run_device(void *argument)
 			continue;
 		}
 		write_completion(device->cq, head,
-				 ((const struct axl_cmd_header *)(const void *)device->sq)
-					 [(head & ((1u << SQ_LOG2) - 1)) * 4]
-						 .sequence);
+				 ((const struct axl_cmd_header *)(const void *)
+					  device->sq)[(head & ((1u << SQ_LOG2) - 1)) * 4]
+					 .sequence);
 		head++;
 	}
 	return NULL;

@@ -15,10 +15,10 @@ struct fuzz_input {
 };
 
 /* A wrong result of the core is a finding like a crash. */
-#define FUZZ_REQUIRE(condition)  \
-	do {                     \
+#define FUZZ_REQUIRE(condition) \
+	do { \
 		if (!(condition)) \
-			abort();  \
+			abort(); \
 	} while (0)
 
 /* Copy up to bytes of the input; the rest of to is zero. */

@@ -13,8 +13,8 @@
 
 /* bus << 8 | device << 3 | function, as a Requester ID (PCIe 6.0 s2.2.4.2). */
 #define AXL_ADDR_ID(bus, device, function) \
-	((uint16_t)((((uint32_t)(bus) & 0xffu) << 8) | (((uint32_t)(device) & 0x1fu) << 3) | \
-		    ((uint32_t)(function) & 7u)))
+	((uint16_t)((((uint32_t)(bus)&0xffu) << 8) | (((uint32_t)(device)&0x1fu) << 3) | \
+		    ((uint32_t)(function)&7u)))
 
 struct axl_place {
 	uint16_t segment;

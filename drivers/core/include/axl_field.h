@@ -4,7 +4,7 @@
 #define AXL_FIELD_H
 
 /* AXL_GET(value, AXL_IDENT_ENDPOINT_INDEX): one field of a register value. */
-#define AXL_GET(value, field) (((value) & field##_MASK) >> field##_SHIFT)
+#define AXL_GET(value, field) (((value)&field##_MASK) >> field##_SHIFT)
 
 /* AXL_PUT(AXL_IDENT_ENDPOINT_INDEX, n): n in the place of the field, cut to fit. */
 #define AXL_PUT(field, value) (((value) << field##_SHIFT) & field##_MASK)

@@ -170,8 +170,7 @@ int axl_clock_sample(struct axl_clock *clock, const struct axl_os *os)
 		return AXL_ERR_DEVICE;
 	}
 	clock->samples++;
-	if (now.uncertainty_ns <=
-	    last.uncertainty_ns + ((now.ns - last.ns) >> AGEING_SHIFT))
+	if (now.uncertainty_ns <= last.uncertainty_ns + ((now.ns - last.ns) >> AGEING_SHIFT))
 		adopt(clock, &now);
 	return AXL_OK;
 }

@@ -27,22 +27,22 @@ struct rule {
 #define SUM (AXL_COMMAND_FLAG_INTERRUPT | AXL_COMMAND_FLAG_CHECKSUM)
 
 static const struct rule rules[AXL_OPCODE_END] = {
-	[AXL_OPCODE_NOP] = { SHAPE_EMPTY, 1, ANY, 0, 0, 0, 0 },
-	[AXL_OPCODE_COPY] = { SHAPE_COPY, 1, SUM, 0, 0, 0, 0 },
-	[AXL_OPCODE_COPY_STRIDED] = { SHAPE_TENSOR, 1, ANY, 2, 0, 1, 0 },
-	[AXL_OPCODE_FILL] = { SHAPE_TENSOR, 1, ANY, 1, 0, 0, 0 },
-	[AXL_OPCODE_CAST] = { SHAPE_TENSOR, 1, ANY, 2, 0, 1, 0 },
-	[AXL_OPCODE_UNARY] = { SHAPE_TENSOR, AXL_UNARY_END, ANY, 2, 0, 1, 0 },
-	[AXL_OPCODE_BINARY] = { SHAPE_TENSOR, AXL_BINARY_END, ANY, 3, 0, 2, 0 },
-	[AXL_OPCODE_TERNARY] = { SHAPE_TENSOR, AXL_TERNARY_END, ANY, 4, 0, 3, 0 },
-	[AXL_OPCODE_REDUCE] = { SHAPE_TENSOR, AXL_REDUCE_END, ANY, 2, 0, 1, 0 },
-	[AXL_OPCODE_MATMUL] = { SHAPE_TENSOR, 1, ANY, 3, 1, 2, 0 },
-	[AXL_OPCODE_GATHER] = { SHAPE_TENSOR, 1, ANY, 3, 0, 2, 0 },
-	[AXL_OPCODE_SCATTER] = { SHAPE_TENSOR, AXL_SCATTER_END, ANY, 3, 0, 2, 0 },
-	[AXL_OPCODE_RANDOM] = { SHAPE_TENSOR, AXL_RANDOM_END, ANY, 1, 0, 0, 1 },
-	[AXL_OPCODE_FENCE_WAIT] = { SHAPE_FENCE, 1, ANY, 0, 0, 0, 0 },
-	[AXL_OPCODE_FENCE_SIGNAL] = { SHAPE_FENCE, 1, ANY, 0, 0, 0, 0 },
-	[AXL_OPCODE_TIMESTAMP] = { SHAPE_FENCE, 1, ANY, 0, 0, 0, 0 },
+	[AXL_OPCODE_NOP] = {SHAPE_EMPTY,	  1,		     ANY, 0, 0, 0, 0},
+	[AXL_OPCODE_COPY] = { SHAPE_COPY,	  1,		     SUM, 0, 0, 0, 0},
+	[AXL_OPCODE_COPY_STRIDED] = { SHAPE_TENSOR, 1,	       ANY, 2, 0, 1, 0},
+	[AXL_OPCODE_FILL] = { SHAPE_TENSOR, 1,	       ANY, 1, 0, 0, 0},
+	[AXL_OPCODE_CAST] = { SHAPE_TENSOR, 1,	       ANY, 2, 0, 1, 0},
+	[AXL_OPCODE_UNARY] = { SHAPE_TENSOR, AXL_UNARY_END,   ANY, 2, 0, 1, 0},
+	[AXL_OPCODE_BINARY] = { SHAPE_TENSOR, AXL_BINARY_END,  ANY, 3, 0, 2, 0},
+	[AXL_OPCODE_TERNARY] = { SHAPE_TENSOR, AXL_TERNARY_END, ANY, 4, 0, 3, 0},
+	[AXL_OPCODE_REDUCE] = { SHAPE_TENSOR, AXL_REDUCE_END,  ANY, 2, 0, 1, 0},
+	[AXL_OPCODE_MATMUL] = { SHAPE_TENSOR, 1,		 ANY, 3, 1, 2, 0},
+	[AXL_OPCODE_GATHER] = { SHAPE_TENSOR, 1,		 ANY, 3, 0, 2, 0},
+	[AXL_OPCODE_SCATTER] = { SHAPE_TENSOR, AXL_SCATTER_END, ANY, 3, 0, 2, 0},
+	[AXL_OPCODE_RANDOM] = { SHAPE_TENSOR, AXL_RANDOM_END,  ANY, 1, 0, 0, 1},
+	[AXL_OPCODE_FENCE_WAIT] = { SHAPE_FENCE,	 1,		    ANY, 0, 0, 0, 0},
+	[AXL_OPCODE_FENCE_SIGNAL] = { SHAPE_FENCE,  1,		      ANY, 0, 0, 0, 0},
+	[AXL_OPCODE_TIMESTAMP] = { SHAPE_FENCE,	1,		   ANY, 0, 0, 0, 0},
 };
 
 #undef ANY
@@ -75,9 +75,10 @@ static bool is_zero(const void *bytes, size_t count)
 uint32_t axl_dtype_bytes(uint32_t dtype)
 {
 	static const uint8_t sizes[AXL_DTYPE_END] = {
-		[AXL_DTYPE_U8] = 1, [AXL_DTYPE_I8] = 1, [AXL_DTYPE_I16] = 2, [AXL_DTYPE_I32] = 4,
-		[AXL_DTYPE_I64] = 8, [AXL_DTYPE_F16] = 2, [AXL_DTYPE_BF16] = 2,
-		[AXL_DTYPE_F32] = 4, [AXL_DTYPE_F64] = 8, [AXL_DTYPE_BOOL] = 1,
+		[AXL_DTYPE_U8] = 1,   [AXL_DTYPE_I8] = 1,  [AXL_DTYPE_I16] = 2,
+		[AXL_DTYPE_I32] = 4,  [AXL_DTYPE_I64] = 8, [AXL_DTYPE_F16] = 2,
+		[AXL_DTYPE_BF16] = 2, [AXL_DTYPE_F32] = 4, [AXL_DTYPE_F64] = 8,
+		[AXL_DTYPE_BOOL] = 1,
 	};
 
 	return dtype < AXL_DTYPE_END ? sizes[dtype] : 0;
@@ -177,8 +178,7 @@ static int check_operand(struct exam *exam, uint32_t index, struct axl_cmd_opera
 	    !is_zero(operand->reserved, sizeof(operand->reserved)))
 		return bad(exam, "reserved bytes of an operand are not zero");
 	if (operand->flags & AXL_OPERAND_FLAG_IMMEDIATE)
-		return index == exam->rule->out ? bad(exam, "output operand is immediate") :
-						  AXL_OK;
+		return index == exam->rule->out ? bad(exam, "output operand is immediate") : AXL_OK;
 	if (axl_le64_to_cpu(operand->va) >= VA_END)
 		return bad(exam, "operand starts beyond the device virtual address space");
 	if (index == exam->rule->out)

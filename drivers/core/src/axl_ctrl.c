@@ -43,8 +43,7 @@ int axl_ctrl_set_event_vector(const struct axl_os *os, uint32_t vector)
 {
 	if (vector >= AXL_MSIX_VECTORS)
 		return AXL_ERR_INVAL;
-	axl_write32(os, AXL_REG_CTRL_EVENT_VECTOR,
-		    AXL_PUT(AXL_CTRL_EVENT_VECTOR_VECTOR, vector));
+	axl_write32(os, AXL_REG_CTRL_EVENT_VECTOR, AXL_PUT(AXL_CTRL_EVENT_VECTOR_VECTOR, vector));
 	return axl_is_gone(os) ? AXL_ERR_GONE : AXL_OK;
 }
 

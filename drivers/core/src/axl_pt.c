@@ -166,8 +166,7 @@ static struct axl_pt_table *find_table(const struct axl_pt *pt, uint64_t va, uin
 }
 
 /* The same, made where it does not exist; NULL: no memory, or a 2 MiB page is there. */
-static struct axl_pt_table *make_table(struct axl_pt *pt, uint64_t va, uint32_t level,
-				       int *err_out)
+static struct axl_pt_table *make_table(struct axl_pt *pt, uint64_t va, uint32_t level, int *err_out)
 {
 	struct axl_pt_table *table = pt->root;
 
@@ -323,8 +322,8 @@ static bool range_is_valid(uint64_t va, uint64_t bytes)
 int axl_pt_map(struct axl_pt *pt, uint64_t va, uint64_t address, uint64_t bytes, uint32_t space,
 	       bool writable)
 {
-	uint64_t entry = AXL_PTE_VALID_MASK | AXL_PTE_LEAF_MASK |
-			 (uint64_t)space << AXL_PTE_SPACE_SHIFT;
+	uint64_t entry =
+		AXL_PTE_VALID_MASK | AXL_PTE_LEAF_MASK | (uint64_t)space << AXL_PTE_SPACE_SHIFT;
 	uint64_t done = 0;
 	struct step step;
 	int err;

@@ -2,8 +2,8 @@
 /* Events of a queue pair. */
 #include "axl_qp_priv.h"
 
-static void send(const struct axl_qp *qp, struct axl_event *event, uint64_t time_ns,
-		 uint8_t stage, uint8_t origin)
+static void send(const struct axl_qp *qp, struct axl_event *event, uint64_t time_ns, uint8_t stage,
+		 uint8_t origin)
 {
 	event->time_ns = axl_cpu_to_le64(time_ns);
 	event->queue = axl_cpu_to_le16((uint16_t)qp->config.index);

@@ -9,10 +9,10 @@
 /* PCIe 6.0 s6.6.1: a function may need 1 s after a reset before it answers properly. */
 #define READY_TIMEOUT_US 1000000u
 
-#define ROW(s, e, n, a)                                                       \
-	{                                                                     \
+#define ROW(s, e, n, a) \
+	{ \
 		AXL_RESET_STATE_##s, AXL_RESET_EVENT_##e, AXL_RESET_STATE_##n, \
-			AXL_RESET_ACTION_##a                                  \
+			AXL_RESET_ACTION_##a \
 	}
 
 const struct axl_transition axl_reset_table[] = {
@@ -77,8 +77,7 @@ const struct axl_transition axl_reset_table[] = {
 
 #define ROWS (sizeof(axl_reset_table) / sizeof(axl_reset_table[0]))
 
-AXL_STATIC_ASSERT(ROWS == AXL_RESET_STATE_END * AXL_RESET_EVENT_END,
-		  "one row per state and event");
+AXL_STATIC_ASSERT(ROWS == AXL_RESET_STATE_END * AXL_RESET_EVENT_END, "one row per state and event");
 
 const unsigned int axl_reset_table_count = ROWS;
 
@@ -139,8 +138,8 @@ enum axl_reset_action axl_reset_feed(struct axl_reset *reset, uint64_t now_ns, u
 
 	if (!row)
 		return AXL_RESET_ACTION_NONE;
-	if (event == AXL_RESET_EVENT_DONE && (reset->state == AXL_RESET_STATE_FUNCTION ||
-					      reset->state == AXL_RESET_STATE_BUS))
+	if (event == AXL_RESET_EVENT_DONE &&
+	    (reset->state == AXL_RESET_STATE_FUNCTION || reset->state == AXL_RESET_STATE_BUS))
 		reset->generation++;
 	reset->state = row->next;
 	/* Each round escalates, and above the bus reset there is nothing: it ends. */
@@ -182,14 +181,12 @@ static int reset_queue(const struct axl_os *os, uint32_t queue)
 {
 	uint32_t status;
 
-	axl_write32(os, AXL_REG_CTRL_QUEUE_RESET,
-		    AXL_PUT(AXL_CTRL_QUEUE_RESET_MASK, 1u << queue));
+	axl_write32(os, AXL_REG_CTRL_QUEUE_RESET, AXL_PUT(AXL_CTRL_QUEUE_RESET_MASK, 1u << queue));
 	status = axl_read32(os, AXL_REG_QUEUE_STATUS(queue));
 	if (status == AXL_ALL_ONES32)
 		return axl_is_gone(os) ? AXL_ERR_GONE : AXL_ERR_DEVICE;
-	return AXL_GET(status, AXL_QUEUE_STATUS_STATE) == AXL_QUEUE_STATE_DISABLED ?
-		       AXL_OK :
-		       AXL_ERR_DEVICE;
+	return AXL_GET(status, AXL_QUEUE_STATUS_STATE) == AXL_QUEUE_STATE_DISABLED ? AXL_OK :
+										     AXL_ERR_DEVICE;
 }
 
 static int reset_function(const struct axl_os *os, int (*reset)(void *ctx))
@@ -235,8 +232,8 @@ static const char *name_of(const char *const *names, uint32_t count, uint32_t va
 const char *axl_reset_state_name(uint32_t state)
 {
 	static const char *const names[AXL_RESET_STATE_END] = {
-		"online", "resetting_queue", "resetting_function",
-		"resetting_bus", "wedged", "gone",
+		"online",	 "resetting_queue", "resetting_function",
+		"resetting_bus", "wedged",	    "gone",
 	};
 
 	return name_of(names, AXL_RESET_STATE_END, state);
@@ -246,7 +243,7 @@ const char *axl_reset_event_name(uint32_t event)
 {
 	static const char *const names[AXL_RESET_EVENT_END] = {
 		"queue_hung", "device_dead", "ask_function", "ask_bus",
-		"os_begin", "done", "failed", "gone",
+		"os_begin",   "done",	     "failed",	     "gone",
 	};
 
 	return name_of(names, AXL_RESET_EVENT_END, event);
@@ -256,7 +253,7 @@ const char *axl_reset_action_name(uint32_t action)
 {
 	static const char *const names[AXL_RESET_ACTION_END] = {
 		"none", "reset_queue", "reset_function", "reset_bus",
-		"hold", "resume", "wedge", "unplug",
+		"hold", "resume",      "wedge",		 "unplug",
 	};
 
 	return name_of(names, AXL_RESET_ACTION_END, action);
