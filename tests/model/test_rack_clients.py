@@ -18,13 +18,16 @@ import pytest
 from diag.model.bus import Region
 from diag.model.rack.launch import RunningRack
 from diag.model.rack.topology_file import parse_topology
+from diag.model.tlp_file import decode
 from diag.model.vfio_user.client import ServerError, VfioUserClient
 from pyaccel.spec import regs
+from pyaccel.spec.formats import TlpKind
 from tests.build.racks import runtime_directory
 
 HOLD_AND_WRITE = """
 import sys
 from diag.model.bus import Region
+from diag.model.tlp_file import decode
 from diag.model.vfio_user.client import VfioUserClient
 client = VfioUserClient(sys.argv[1])
 client.write(Region.BAR2, 4096, b"secret")
@@ -128,6 +131,24 @@ def test_an_flr_by_configuration_write_keeps_the_place(rack: RunningRack) -> Non
         client.write(Region.CONFIG, devctl, struct.pack("<H", 0x8000))
         assert generation(client) == before + 1
         assert bar(client, 2) == address
+
+
+def test_a_tap_records_what_clients_do(rack: RunningRack, tmp_path: Path) -> None:
+    """Register reads of two cards are in one file, each with its endpoint, none twice."""
+    path = tmp_path / "run.axltlp"
+    with connect(rack, 0) as first, connect(rack, 2) as second, rack.client() as control:
+        control.call("tap.start", path=str(path))
+        for client in (first, second):
+            assert client.read(Region.BAR0, 0, 4) == b"AXL1"
+        summary = control.call("tap.stop")
+        assert first.read(Region.BAR0, 0, 4) == b"AXL1"
+    about, records = decode(path.read_bytes())
+    assert summary["records"] == len(records) == 4
+    assert about["dropped"] == 0
+    reads = records[records["kind"] == TlpKind.MRD]
+    assert sorted(reads["endpoint"].tolist()) == [0, 2]
+    bdfs = [endpoint["bdf"] for endpoint in about["endpoints"]]
+    assert bdfs == [e.bdf for e in parse_topology(rack.directory.topology.read_text()).endpoints]
 
 
 def test_a_restarted_card_has_empty_memory(rack: RunningRack) -> None:

@@ -227,7 +227,7 @@ class Worker:
 
     def _restore(self, params: dict[str, Json]) -> Json:
         served = self._one(params)
-        # The link retrains: for the function that is a hot reset.
+        # The link retrains: for the function that is a hot reset (PCIe 6.0 s2.9.1).
         served.endpoint.reset(ResetKind.SECONDARY_BUS)
         served.endpoint.set_link(up=True)
         return {"n": served.placed.n, **self._status(served, {})}
