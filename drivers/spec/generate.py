@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from systemrdl import RDLCompiler
+from systemrdl.compiler import RDLCompiler
 from systemrdl.node import AddrmapNode, FieldNode, RegfileNode, RegNode
 
 HERE = Path(__file__).resolve().parent
@@ -90,16 +90,25 @@ def field_entry(field: FieldNode, width: int, enums: dict[str, Any]) -> dict[str
     }
 
 
+def array_of(node: RegfileNode | RegNode) -> tuple[int, int]:
+    """(elements, stride in bytes) of an array; (1, 0) of a single node."""
+    if not node.is_array:
+        return 1, 0
+    dimensions, stride = node.array_dimensions, node.array_stride
+    if not dimensions or len(dimensions) != 1 or stride is None:
+        raise SpecError(f"{node.inst_name}: only arrays of one dimension are supported")
+    return dimensions[0], stride
+
+
 def register_entry(block: RegfileNode, reg: RegNode, enums: dict[str, Any]) -> dict[str, Any]:
     """What the templates need of one register."""
     width = reg.get_property("regwidth")
     fields = [field_entry(f, width, enums) for f in reg.fields()]
     reset = sum(f["reset"] << f["low"] for f in fields)
     offset = block.raw_address_offset + reg.raw_address_offset
-    arrays = [("b", block)] if block.is_array else []
-    arrays += [("n", reg)] if reg.is_array else []
-    counts = tuple(node.array_dimensions[0] for _, node in arrays)
-    strides = tuple(node.array_stride for _, node in arrays)
+    arrays = [(arg, array_of(node)) for arg, node in (("b", block), ("n", reg)) if node.is_array]
+    counts = tuple(count for _, (count, _) in arrays)
+    strides = tuple(stride for _, (_, stride) in arrays)
     terms = "".join(
         f" + ({arg}) * {stride:#x}u" for (arg, _), stride in zip(arrays, strides, strict=True)
     )
@@ -109,7 +118,7 @@ def register_entry(block: RegfileNode, reg: RegNode, enums: dict[str, Any]) -> d
         "title": reg.get_property("name"),
         "offset": offset,
         "width": width,
-        "count": reg.array_dimensions[0] if reg.is_array else 1,
+        "count": array_of(reg)[0],
         "counts": counts,
         "strides": strides,
         "reset": reset,
@@ -134,7 +143,7 @@ def load_registers(path: Path) -> dict[str, Any]:
             "name": block.inst_name,
             "title": block.get_property("name"),
             "doc": block.get_property("desc") or "",
-            "count": block.array_dimensions[0] if block.is_array else 1,
+            "count": array_of(block)[0],
             "registers": [register_entry(block, reg, enums) for reg in block.registers()],
         }
         for block in top.children()
