@@ -250,10 +250,12 @@ def test_peers_copy_from_each_other(rack, device, queue) -> None:
 def test_a_peers_original_outlives_its_import(rack, device, queue) -> None:
     """Closing the original, even its device, first is safe; it goes when the import goes."""
     other = pyaccel.open(rack.uri(3))
+    empty = other.memory_free
     theirs = other.from_numpy(np.float32([5, 6]))
     imported = device.import_peer(theirs.buffer)
     theirs.buffer.close()
     del theirs
+    assert other.memory_free < empty
     mine = device.empty((2,))
     queue.copy(mine, imported.tensor((2,)))
     queue.submit().wait()

@@ -417,6 +417,17 @@ def test_submitted_buffers_are_kept_until_the_work_ended(device, queue) -> None:
     assert (out.read() == 7).all()
 
 
+def test_asking_whether_it_is_done_lets_go_of_buffers(device, queue) -> None:
+    """Whoever only polls keeps no memory of finished work."""
+    before = device.memory_free
+    queue.fill(device.empty((1024,)), 1.0)
+    fence = queue.submit()
+    while not fence.done:
+        pass
+
+    assert device.memory_free == before
+
+
 def test_the_device_survives_many_queues(device) -> None:
     """Queues can be made and closed again and again."""
     for _ in range(40):
