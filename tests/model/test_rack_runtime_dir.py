@@ -64,6 +64,16 @@ def test_without_axl_runtime_dir_the_session_directory_is_used(
     assert base_dir(create=True) == base / "axl"
 
 
+def test_a_base_directory_that_cannot_be_made_is_told(
+    base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error names the path and the variable to set."""
+    (base / "file").touch()
+    monkeypatch.setenv("AXL_RUNTIME_DIR", str(base / "file" / "axl"))
+    with pytest.raises(RuntimeDirError, match="set AXL_RUNTIME_DIR"):
+        base_dir(create=True)
+
+
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "-x", "a" * 49, "a\n", "a b"])
 def test_a_name_that_could_lead_elsewhere_is_refused(base: Path, name: str) -> None:
     """Names are single harmless path components."""

@@ -85,8 +85,11 @@ def base_dir(*, create: bool = False) -> Path:
             open to others.
     """
     path = _base_path()
-    if create:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        if create:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise RuntimeDirError(f"{path}: {error.strerror}; set AXL_RUNTIME_DIR") from None
     try:
         info = path.lstat()
     except OSError as error:
@@ -207,8 +210,8 @@ def _base_path() -> Path:
     if explicit:
         return Path(explicit).absolute()
     session = os.environ.get("XDG_RUNTIME_DIR")
-    if session and Path(session).is_dir():
-        return Path(session) / "axl"
+    if session:
+        return Path(session).absolute() / "axl"
     return Path(f"/tmp/axl-{os.getuid()}")  # noqa: S108 - checked for owner and mode before use
 
 
