@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from cffi import FFI
 
@@ -136,7 +136,7 @@ class Device:
         axl.check(self.lib.axl_device_open(self.ffi.NULL if uri is None else uri.encode(), 0, out))
         self.c = out[0]
 
-    def __enter__(self) -> Device:
+    def __enter__(self) -> Self:
         """Itself."""
         return self
 

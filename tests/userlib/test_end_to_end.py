@@ -49,7 +49,7 @@ def test_visible_devices_filter_and_order(
 @pytest.mark.parametrize("uri", ["rack:u2x2#x", "rack:u2x2#1:2", "rack:", "card:5/0", "-1", "99:1"])
 def test_malformed_uri_is_refused(axl: Axl, rack: RunningRack, uri: str) -> None:
     """What cannot name an endpoint is EINVAL, and the message shows how to write one."""
-    with pytest.raises(AxlError, match="card:0xSERIAL|rack:NAME") as failed:
+    with pytest.raises(AxlError, match=r"card:0xSERIAL|rack:NAME") as failed:
         axl.open(uri)
     assert failed.value.code == errno.EINVAL
 

@@ -137,7 +137,7 @@ LIES: dict[str, tuple[Command, Builder, str]] = {
 
 def open_fds() -> int:
     """How many descriptors this process has."""
-    return len(os.listdir("/proc/self/fd"))
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 @pytest.mark.parametrize("lie", sorted(LIES))

@@ -148,6 +148,33 @@ def test_link_down_fails_everything_quickly(device: Device, control: RackClient)
     assert device.info().state == 3
 
 
+def test_error_makes_the_event_descriptor_readable(device: Device) -> None:
+    """A page fault signals the descriptor; reading the error block makes it quiet."""
+    fd = device.axl.check(device.lib.axl_device_event_fd(device.c))
+    device.check()
+    assert not select.select([fd], [], [], 0)[0]
+    queue = device.queue(device.context())
+    with pytest.raises(AxlError):
+        queue.run(cmd.copy(0x1000, 0x2000, 8))
+    assert select.select([fd], [], [], 20)[0]
+    error = device.axl.struct("axl_device_error", device.lib.axl_device_error, device.c, 1)
+    assert (error.code, error.count, error.address) == (1, 1, 0x1000)
+    assert not select.select([fd], [], [], 0)[0]
+
+
+def test_reset_by_somebody_else_is_noticed(axl: Axl, device: Device, control: RackClient) -> None:
+    """After a hot reset from outside, a check sets the endpoint up again; handles are stale."""
+    context = device.context()
+    queue = device.queue(context)
+    control.call("endpoint.reset", endpoint=0)
+    assert device.check() == 0
+    assert device.info().address_state == 1
+    with pytest.raises(AxlError) as failed:
+        queue.submit(cmd.nop())
+    assert failed.value.code == errno.ESTALE
+    device.queue(device.context()).run(cmd.nop())
+
+
 def test_killed_server_is_noticed_by_every_descriptor(
     axl: Axl, rack: RunningRack, control: RackClient
 ) -> None:

@@ -108,8 +108,9 @@ AXL_API int axl_enumerate(const char *source, struct axl_endpoint_info *infos, s
  *   "card:0x00a0c00000000001/0"  by stable id
  *   "rack:NAME#SELECTOR", "rack:/run/dir#SELECTOR"  one of the above in a given rack
  * -EBUSY: another process holds it (embedded rack); -ENODEV: no such endpoint or it
- * is gone; -EPROTO: it speaks another contract version; -ESTALE: its address was
- * rejected (it is not where it says it is).
+ * is gone; -EPROTO: it speaks another contract version or its server breaks the
+ * protocol; -ETIMEDOUT: its server does not answer; -ESTALE: its address was rejected
+ * (it is not where it says it is). In a forked child every call answers -EOWNERDEAD.
  */
 AXL_API int axl_device_open(const char *uri, uint32_t flags, struct axl_device **device_out);
 AXL_API void axl_device_close(struct axl_device *device);
@@ -206,8 +207,9 @@ AXL_API int axl_device_reset(struct axl_device *device, uint32_t kind);
 AXL_API uint32_t axl_device_generation(struct axl_device *device);
 
 /*
- * Descriptor that becomes readable (eventfd) when the endpoint raised an event: an
- * error, an address change, its end. Owned by the device.
+ * Descriptor that becomes readable when the endpoint raised an event: an error, an
+ * address change, its end. To be polled, not read: axl_device_error() and
+ * axl_device_check() make it quiet again. Owned by the device.
  */
 AXL_API int axl_device_event_fd(struct axl_device *device);
 
@@ -322,8 +324,9 @@ AXL_API int axl_queue_wait(struct axl_queue *queue, uint64_t sequence, int64_t t
 AXL_API uint64_t axl_queue_poll(struct axl_queue *queue);
 
 /*
- * Descriptor that becomes readable when this queue may have completions; call
- * axl_queue_poll() then. Owned by the queue.
+ * Descriptor that becomes readable when this queue may have completions or the endpoint
+ * is gone. To be polled, not read: axl_queue_poll() makes it quiet again. Owned by the
+ * queue.
  */
 AXL_API int axl_queue_fd(struct axl_queue *queue);
 

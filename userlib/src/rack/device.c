@@ -34,7 +34,7 @@ int axl_rack_usable(struct axl_rack_device *device)
 	if (dead == -EOWNERDEAD)
 		return axl_fail(-EOWNERDEAD, "%s was opened by another process",
 				device->endpoint.id);
-	switch (atomic_load(&device->state)) {
+	switch (dead ? AXL_DEVICE_GONE : atomic_load(&device->state)) {
 	case AXL_DEVICE_GONE:
 		return axl_fail(-ENODEV, "%s is gone; close it and see `accel-rack status`",
 				device->endpoint.id);

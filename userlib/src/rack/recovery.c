@@ -85,6 +85,15 @@ static int axl_do_action(struct axl_rack_device *device, enum axl_reset_action a
 	return axl_do_function_reset(device, action);
 }
 
+/* Change the state, but never back from GONE: anybody may set that at any time. */
+static void axl_set_state(struct axl_rack_device *device, uint32_t state)
+{
+	uint32_t old = atomic_load(&device->state);
+
+	while (old != AXL_DEVICE_GONE && !atomic_compare_exchange_weak(&device->state, &old, state))
+		;
+}
+
 /* The state machine is content: say so to everybody. */
 static void axl_publish_state(struct axl_rack_device *device)
 {
@@ -94,11 +103,11 @@ static void axl_publish_state(struct axl_rack_device *device)
 		axl_end_queues(device, -ENODEV);
 		break;
 	case AXL_RESET_STATE_WEDGED:
-		atomic_store(&device->state, AXL_DEVICE_WEDGED);
+		axl_set_state(device, AXL_DEVICE_WEDGED);
 		axl_end_queues(device, -EIO);
 		break;
 	default:
-		atomic_store(&device->state, AXL_DEVICE_ONLINE);
+		axl_set_state(device, AXL_DEVICE_ONLINE);
 		break;
 	}
 }
@@ -108,10 +117,9 @@ int axl_rack_recover(struct axl_rack_device *device, uint32_t event, struct axl_
 	enum axl_reset_action action;
 	int err = 0;
 
+	axl_set_state(device, AXL_DEVICE_RESETTING);
 	if (atomic_load(&device->state) == AXL_DEVICE_GONE)
 		event = AXL_RESET_EVENT_GONE;
-	else
-		atomic_store(&device->state, AXL_DEVICE_RESETTING);
 	axl_lock_queues(device);
 	action = axl_reset_feed(&device->reset, axl_now_ns(), event);
 	while (axl_reset_is_reset(action) || action == AXL_RESET_ACTION_HOLD) {

@@ -138,6 +138,15 @@ static uint64_t axl_rack_queue_drain(struct axl_rack_queue *queue)
 	return count;
 }
 
+/* A link that is down signals nothing. During a reset all-ones is no news. */
+static void axl_rack_look(struct axl_rack_device *device)
+{
+	if (atomic_load(&device->state) != AXL_DEVICE_ONLINE || !axl_is_gone(&device->os))
+		return;
+	if (atomic_load(&device->state) == AXL_DEVICE_ONLINE)
+		axl_rack_mark_gone(device);
+}
+
 /* Sleep in the kernel until something happens or the deadline. No lock is held. */
 static uint64_t axl_rack_queue_doze(struct axl_rack_queue *queue, uint64_t wake_ns, bool look)
 {
@@ -153,8 +162,8 @@ static uint64_t axl_rack_queue_doze(struct axl_rack_queue *queue, uint64_t wake_
 	int ready = ppoll(fds, 3, &timeout, NULL);
 	uint64_t count = 0;
 
-	if (ready == 0 && look && axl_is_gone(&device->os))
-		axl_rack_mark_gone(device);
+	if (ready == 0 && look)
+		axl_rack_look(device);
 	if (ready <= 0)
 		return 0;
 	if (fds[0].revents)
