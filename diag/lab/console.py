@@ -27,7 +27,8 @@ def attach(files: SessionFiles) -> None:
         saved = termios.tcgetattr(sys.stdin)
         try:
             tty.setraw(sys.stdin)
-            console.sendall(f"stty rows {size.lines} cols {size.columns}\n".encode())
+            # The empty line brings up a prompt: earlier output went nowhere.
+            console.sendall(f"stty rows {size.lines} cols {size.columns}\n\n".encode())
             _copy(console)
         finally:
             termios.tcsetattr(sys.stdin, termios.TCSADRAIN, saved)

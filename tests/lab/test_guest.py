@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -213,6 +214,17 @@ def test_the_host_is_protected_from_the_guest(lab: Session, tmp_path: Path) -> N
     assert Path("/etc/hostname").read_text() != "guest\n"
     assert done.status != 0
     assert not (CHECKOUT / "guest-was-here").exists()
+
+
+def test_the_console_has_a_shell(lab: Session) -> None:
+    """What is typed on the interactive console is carried out."""
+    seen = b""
+    with socket.socket(socket.AF_UNIX) as console:
+        console.settimeout(COMMAND_TIMEOUT_S)
+        console.connect(str(lab.files.console))
+        console.sendall(b"echo sum is $((20+3))\n")
+        while b"sum is 23" not in seen:
+            seen += console.recv(4096)
 
 
 def test_qemu_can_be_asked(lab: Session) -> None:
