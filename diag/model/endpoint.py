@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 import mmap
 import os
-from collections.abc import Callable
+import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 DOORBELL_BYTES: Final = BAR0_BYTES - DOORBELL_BASE
 MSI_VECTORS: Final = 16
+MOST_PPM: Final = 50.0
+"""Tolerance of the clock oscillator."""
 _SURVIVORS: Final = (
     regs.CTRL_GENERATION,
     regs.CTRL_RESET_CAUSE,
@@ -75,7 +77,7 @@ class EndpointConfig:
         max_link_width: lanes it could use.
         irq: which interrupt mechanism it has.
         seed: makes sensors and faults repeatable.
-        clock_ppm: how much faster than nominal its clock runs.
+        clock_ppm: how much faster than nominal its clock runs; None takes it from the seed.
     """
 
     n: int = 0
@@ -90,7 +92,7 @@ class EndpointConfig:
     max_link_width: int = 16
     irq: Literal["msix", "msi"] = "msix"
     seed: int = 0
-    clock_ppm: float = 0.0
+    clock_ppm: float | None = None
 
 
 class Endpoint:
@@ -107,7 +109,7 @@ class Endpoint:
         self.loop = loop
         self.fabric = fabric
         self.registers = RegisterFile()
-        self.clock = DeviceClock(config.clock_ppm)
+        self.clock = DeviceClock(_clock_ppm(config))
         self.memory = DeviceMemory(fabric.memory_fds[config.n], config.memory_bytes)
         self.config_space = ConfigSpace(_config_options(config))
         self.msix = MsixTable()
@@ -144,8 +146,6 @@ class Endpoint:
         self._attached: HostBus | None = None
         self.link_up = True
         self.internal_errors = 0
-        self.after_reset: Callable[[ResetKind], None] | None = None
-        """Called at the end of every reset, for a rack whose firmware restores the BARs."""
         self._identify()
         connect(self)
 
@@ -208,8 +208,6 @@ class Endpoint:
         self.address.make_stale()
         self._publish()
         self.update_running()
-        if self.after_reset is not None:
-            self.after_reset(kind)
 
     # -- for the rack --------------------------------------------------------------------
 
@@ -224,11 +222,8 @@ class Endpoint:
         self.memory.scrub()
 
     def set_link(self, *, up: bool) -> None:
-        """Surprise link-down, or the link trained again, which resets the function."""
-        came_up = up and not self.link_up
+        """Surprise link-down, or the link trained again (whoever does that resets first)."""
         self.link_up = up
-        if came_up:
-            self.reset(ResetKind.SECONDARY_BUS)
         self._publish()
         self.update_running()
 
@@ -363,6 +358,14 @@ class Endpoint:
         self.dma.bus.raise_interrupt(vector)
         if self.engine.tap is not None:
             self.engine.tap.interrupt(vector)
+
+
+def _clock_ppm(config: EndpointConfig) -> float:
+    """Drift of the oscillator: every card has its own, so that tools must correlate clocks."""
+    if config.clock_ppm is not None:
+        return config.clock_ppm
+    generator = random.Random(config.seed)  # noqa: S311 - repeatable, not secret
+    return generator.uniform(-MOST_PPM, MOST_PPM)
 
 
 def _config_options(config: EndpointConfig) -> ConfigOptions:

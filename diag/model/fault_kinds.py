@@ -13,6 +13,7 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from diag.model.bus import ResetKind
 from diag.model.dma import Segment
 from diag.model.errors import Header
 from diag.model.queue import Queue
@@ -352,8 +353,10 @@ class LinkDown(Fault):
         return True
 
     def stop(self) -> None:
-        """Come back."""
-        self.endpoint.set_link(up=True)
+        """Come back, after the hot reset that the training of the link is."""
+        if self.fired:
+            self.endpoint.reset(ResetKind.SECONDARY_BUS)
+            self.endpoint.set_link(up=True)
 
     def _down(self) -> None:
         endpoint, number = self.endpoint, self.number

@@ -73,6 +73,8 @@ def test_double_rounding_cases_are_right() -> None:
     """Values just above a bf16 tie that float32 would round onto the tie."""
     above = 1 + 2.0**-8 + 2.0**-40
     assert float(convert(np.array([above]), Dtype.BF16)[0]) == 1 + 2.0**-7
+    huge = (1 << 62) + (1 << 54) + 1
+    assert float(convert(np.array([huge]), Dtype.BF16)[0]) == (1 << 62) + (1 << 55)
     wide = (1 << 40) + (1 << 32) + 1
     assert float(convert(np.array([wide]), Dtype.BF16)[0]) == (1 << 40) + (1 << 33)
 

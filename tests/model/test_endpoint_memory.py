@@ -92,6 +92,15 @@ def test_large_pages_map_two_mebibytes_at_once(bench: Bench) -> None:
     ]
 
 
+def test_pages_with_gaps_are_not_one_run(bench: Bench) -> None:
+    """Every second page of memory, in ascending order."""
+    va = 0x3000_0000
+    for page in range(8):
+        bench.table.map(va + page * PAGE, 2 * page * PAGE, PAGE, space=Space.DEVICE)
+    segments = bench.endpoint.engine.contexts[0].segments(va + 8, 8 * PAGE - 8, False)
+    assert [segment.address for segment in segments] == [8, *(2 * n * PAGE for n in range(1, 8))]
+
+
 def test_run_over_two_host_mappings_is_split() -> None:
     """Adjacent bus addresses in two DMA mappings: two views, one copy."""
     host = FakeHost(1 << 22, split=1 << 16)
@@ -150,6 +159,7 @@ def test_read_only_page_refuses_writes(bench: Bench) -> None:
     [
         ((1 << 48) - 4, 8, Status.PAGE_FAULT),
         ((1 << 64) - 8, 8, Status.PAGE_FAULT),
+        ((1 << 48) + HOST_VA, 8, Status.PAGE_FAULT),
         (HOST_VA, 1 << 40, Status.INVALID_FIELD),
         (HOST_VA, (1 << 64) - 1, Status.INVALID_FIELD),
     ],

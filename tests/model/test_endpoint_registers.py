@@ -129,6 +129,8 @@ def test_reset_clears_everything_but_the_survivors(bench: Bench, how: str) -> No
     bench.run(copy(0x9999_0000, DEVICE_VA, 8))
     progress = driver.read(regs.TELEMETRY_PROGRESS)
     driver.write(regs.CTRL_SCRATCH, 5)
+    driver.write(regs.CLOCK_LATCH, 1)
+    ticks = driver.read(regs.CLOCK_TICKS)
     if how == "flr":
         devctl = endpoint.config_space._table["devctl"].offset
         endpoint.region_write(Region.CONFIG, devctl, (0x8000).to_bytes(2, "little"))
@@ -140,6 +142,7 @@ def test_reset_clears_everything_but_the_survivors(bench: Bench, how: str) -> No
     assert driver.read(regs.CTRL_RESET_CAUSE) == cause
     assert driver.read(regs.CTRL_GENERATION) == 1
     assert driver.read(regs.TELEMETRY_PROGRESS) == progress
+    assert driver.read(regs.CLOCK_TICKS) == ticks
     assert driver.read(regs.TELEMETRY_BYTES_HOST_TO_DEVICE) >= 4096
     assert driver.read(regs.IDENT_BOARD_SERIAL) == endpoint.config.serial
     zero = (regs.CTRL_SCRATCH, regs.CTRL_CONTROL, regs.ERROR_STATUS, regs.ERROR_COUNT)
