@@ -76,7 +76,8 @@ def idle_rack() -> Iterator[Callable[[], Sample]]:
 @contextmanager
 def trace_analysis() -> Iterator[Callable[[], Sample]]:
     """Percentiles of ten million events."""
-    yield lambda: run_json(sys.executable, str(ROOT / "tests/bench/trace_analysis.py"))
+    program = str(ROOT / "tests/bench/trace_analysis.py")
+    yield lambda: run_json(sys.executable, program, "--rounds", "1")
 
 
 def embedded_peer() -> Sample:
@@ -115,6 +116,17 @@ GROUPS = (
             Row("processor", "cpu_percent", "%", "<= 1 %", lambda v, _: v <= 1),
         ),
         idle_rack,
+        no_peer,
+    ),
+    Group(
+        "trace analysis",
+        (
+            Row("events to percentiles, 10 M events", "events_per_s", "1/s", ">= 5e6/s",
+                lambda v, _: v >= 5e6, "peer_events_per_s", "reading the file only"),
+            Row("peak memory, as multiple of the file", "memory_ratio", "x", "<= 2 x",
+                lambda v, _: v <= 2),
+        ),
+        trace_analysis,
         no_peer,
     ),
 )  # fmt: skip
