@@ -99,7 +99,7 @@ static bool ran_as_promised(const struct axl_clock *clock, const struct axl_cloc
 	return device_ns > host_ns ? device_ns - host_ns <= slack : host_ns - device_ns <= slack;
 }
 
-/* ns * 2^32 / ticks, with ns shifted up as far as it goes. */
+/* ns * 2^32 / ticks, with ns shifted up as far_end as it goes. */
 static uint64_t rate_q32(uint64_t ns, uint64_t ticks)
 {
 	uint32_t up = 63 - axl_log2_floor(ns | 1);
@@ -112,15 +112,15 @@ static uint64_t rate_q32(uint64_t ns, uint64_t ticks)
 
 static void measure_rate(struct axl_clock *clock, const struct axl_clock_sample *now)
 {
-	const struct axl_clock_sample *far = &clock->oldest;
-	uint64_t baseline_ns = now->ns - far->ns;
-	uint64_t blur_ns = now->uncertainty_ns + far->uncertainty_ns;
+	const struct axl_clock_sample *far_end = &clock->oldest;
+	uint64_t baseline_ns = now->ns - far_end->ns;
+	uint64_t blur_ns = now->uncertainty_ns + far_end->uncertainty_ns;
 
 	if (baseline_ns < MIN_BASELINE_NS || baseline_ns < blur_ns * BASELINE_QUALITY)
 		return;
-	if (now->ticks - far->ticks < MIN_HZ)
+	if (now->ticks - far_end->ticks < MIN_HZ)
 		return;
-	clock->line.rate_q32 = rate_q32(baseline_ns, now->ticks - far->ticks);
+	clock->line.rate_q32 = rate_q32(baseline_ns, now->ticks - far_end->ticks);
 }
 
 /* Two overlapping baselines, so that dropping the older one leaves half a window. */

@@ -168,7 +168,7 @@ static int check_fence(struct exam *exam)
 
 static int check_operand(struct exam *exam, uint32_t index, struct axl_cmd_operand *operand)
 {
-	memcpy(operand, exam->slots + (1u + index) * AXL_SLOT_BYTES, sizeof(*operand));
+	memcpy(operand, exam->slots + (size_t)(1u + index) * AXL_SLOT_BYTES, sizeof(*operand));
 	if (operand->dtype >= AXL_DTYPE_END)
 		return bad(exam, "dtype of an operand does not exist");
 	if (operand->flags & ~AXL_OPERAND_FLAG_IMMEDIATE)
@@ -238,7 +238,7 @@ static int check_random_tail(struct exam *exam)
 {
 	struct axl_cmd_random random;
 
-	memcpy(&random, exam->slots + 2 * AXL_SLOT_BYTES, sizeof(random));
+	memcpy(&random, exam->slots + (size_t)2 * AXL_SLOT_BYTES, sizeof(random));
 	if (!is_zero(random.reserved, sizeof(random.reserved)))
 		return bad(exam, "reserved bytes of the random slot are not zero");
 	return AXL_OK;

@@ -120,7 +120,7 @@ static void conclude(struct axl_qp *qp, uint16_t status, uint64_t now_ns, struct
 	qp->stats.completed++;
 }
 
-static uint64_t clamp(uint64_t value, uint64_t low, uint64_t high)
+static uint64_t within(uint64_t value, uint64_t low, uint64_t high)
 {
 	if (value < low)
 		return low;
@@ -146,9 +146,9 @@ static bool convert_times(const struct axl_qp *qp, struct axl_cqe *cqe)
 		return false;
 	if (fetch + slack < low || finish > high + slack)
 		return false;
-	cqe->fetch_ns = clamp(fetch, low, high);
-	cqe->start_ns = clamp(start, cqe->fetch_ns, high);
-	cqe->finish_ns = clamp(finish, cqe->start_ns, high);
+	cqe->fetch_ns = within(fetch, low, high);
+	cqe->start_ns = within(start, cqe->fetch_ns, high);
+	cqe->finish_ns = within(finish, cqe->start_ns, high);
 	return true;
 }
 
