@@ -361,7 +361,8 @@ def test_huge_broadcast_is_refused_before_memory_is_taken(bench: Bench) -> None:
 
 def test_operand_reaching_below_zero_or_above_48_bits_faults(bench: Bench) -> None:
     """Strides that lead out of the address space are page faults, not wrapped addresses."""
-    bench.table.map((1 << 48) - 4096, bench.area, 4096)
+    for page in (0, (1 << 48) - 4096):
+        bench.table.map(page, bench.area, 4096)
     for va, stride in ((8, -1), (4, -1000), ((1 << 48) - 64, 1000), ((1 << 64) - 4, 1)):
         operand = At(va, Dtype.F32, (stride,))
         completion = bench.run(tensor(Opcode.FILL, (4,), [operand]))
