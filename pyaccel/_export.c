@@ -11,10 +11,10 @@
 #include <stdint.h>
 
 struct exporter {
-	PyObject_HEAD
-	void *address; /* NULL: nothing to offer (not attached, detached, a peer's) */
+	PyObject_HEAD void *address; /* NULL: nothing to offer (not attached, detached, a peer's) */
 	Py_ssize_t nbytes;
 	Py_ssize_t views; /* live Py_buffers */
+	int notify; /* call self._unviewed() when the last view goes */
 };
 
 static int exporter_getbuffer(PyObject *self, Py_buffer *view, int flags)
@@ -34,10 +34,29 @@ static int exporter_getbuffer(PyObject *self, Py_buffer *view, int flags)
 	return 0;
 }
 
+/* Views end anywhere, also while an exception is on its way: keep that one. */
+static void exporter_unviewed(PyObject *self)
+{
+	PyObject *type, *value, *traceback, *result;
+
+	PyErr_Fetch(&type, &value, &traceback);
+	result = PyObject_CallMethod(self, "_unviewed", NULL);
+	if (result)
+		Py_DECREF(result);
+	else
+		PyErr_WriteUnraisable(self);
+	PyErr_Restore(type, value, traceback);
+}
+
 static void exporter_releasebuffer(PyObject *self, Py_buffer *view)
 {
+	struct exporter *exporter = (struct exporter *)self;
+
 	(void)view;
-	((struct exporter *)self)->views--;
+	if (--exporter->views || !exporter->notify)
+		return;
+	exporter->notify = 0;
+	exporter_unviewed(self);
 }
 
 static PyObject *exporter_attach(PyObject *self, PyObject *args)
@@ -63,11 +82,19 @@ static PyObject *exporter_detach(PyObject *self, PyObject *unused)
 
 	(void)unused;
 	if (exporter->views)
-		return PyErr_Format(PyExc_BufferError,
-				    "%zd view(s) of this buffer are alive (memoryview, NumPy array, "
-				    "DLPack): delete them or copy them first",
-				    exporter->views);
+		return PyErr_Format(
+			PyExc_BufferError,
+			"%zd view(s) of this buffer are alive (memoryview, NumPy array, "
+			"DLPack): delete them or copy them first",
+			exporter->views);
 	exporter->address = NULL;
+	Py_RETURN_NONE;
+}
+
+static PyObject *exporter_notify(PyObject *self, PyObject *unused)
+{
+	(void)unused;
+	((struct exporter *)self)->notify = 1;
 	Py_RETURN_NONE;
 }
 
@@ -78,24 +105,27 @@ static PyObject *exporter_views(PyObject *self, void *unused)
 }
 
 static PyMethodDef exporter_methods[] = {
-	{ "_attach", exporter_attach, METH_VARARGS, "_attach(address, nbytes): offer this memory." },
+	{"_attach",  exporter_attach, METH_VARARGS,
+	  "_attach(address, nbytes): offer this memory."		 },
 	{ "_detach", exporter_detach, METH_NOARGS,
-	  "Offer nothing from now on; BufferError while views are alive." },
-	{ NULL, NULL, 0, NULL },
+	  "Offer nothing from now on; BufferError while views are alive."},
+	{ "_notify", exporter_notify, METH_NOARGS,
+	  "Call self._unviewed() once when the last view goes."		},
+	{ NULL,	NULL,	      0,		 NULL		      },
 };
 
 static PyGetSetDef exporter_getset[] = {
-	{ "views", exporter_views, NULL, "Live views of this memory.", NULL },
-	{ NULL, NULL, NULL, NULL, NULL },
+	{"views", exporter_views, NULL, "Live views of this memory.", NULL},
+	{ NULL,	NULL,	      NULL, NULL,			  NULL},
 };
 
 static PyType_Slot exporter_slots[] = {
-	{ Py_tp_doc, "Memory of an accelerator, offered through the buffer protocol." },
-	{ Py_tp_methods, exporter_methods },
-	{ Py_tp_getset, exporter_getset },
-	{ Py_bf_getbuffer, exporter_getbuffer },
-	{ Py_bf_releasebuffer, exporter_releasebuffer },
-	{ 0, NULL },
+	{Py_tp_doc,	     "Memory of an accelerator, offered through the buffer protocol."},
+	{ Py_tp_methods,	 exporter_methods						},
+	{ Py_tp_getset,	exporter_getset						 },
+	{ Py_bf_getbuffer,	   exporter_getbuffer					      },
+	{ Py_bf_releasebuffer, exporter_releasebuffer					      },
+	{ 0,		   NULL							    },
 };
 
 static PyType_Spec exporter_spec = {
@@ -118,8 +148,8 @@ static int export_exec(PyObject *module)
 }
 
 static PyModuleDef_Slot export_slots[] = {
-	{ Py_mod_exec, export_exec },
-	{ 0, NULL },
+	{Py_mod_exec, export_exec},
+	{ 0,	     NULL	  },
 };
 
 static struct PyModuleDef export_module = {

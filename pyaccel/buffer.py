@@ -111,7 +111,11 @@ class Buffer(Exporter):
         try:
             self.close()
         except BufferError:
-            return  # the view keeps this object, whose end closes the handle
+            self._notify()
+
+    def _unviewed(self) -> None:
+        """The last view of an abandoned buffer is gone."""
+        self.close()
 
     def __enter__(self) -> Self:
         """For `with`."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import weakref
 from collections.abc import Sequence
 from types import TracebackType
@@ -28,6 +29,8 @@ from pyaccel.tensor import Tensor
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+_lingering: weakref.WeakSet[Handle] = weakref.WeakSet()
+"""Closed devices that views of their memory may still hold."""
 _RESET_KINDS: Final = {"function": ResetKind.FUNCTION, "bus": ResetKind.BUS}
 
 
@@ -175,6 +178,8 @@ class Device:
             context.close()
         self._default = None
         self._handle.close()
+        if not self._handle.destroyed:
+            _lingering.add(self._handle)
 
     def _check(self, call: str, code: int) -> int:
         identity = getattr(self, "_identity", None)
@@ -215,5 +220,13 @@ def open(uri: str | None = None) -> Device:  # noqa: A001 - pyaccel.open() reads
     """
     out = ffi.new("struct axl_device **")
     text = ffi.NULL if uri is None else c_text(uri)
-    check("axl_device_open", lib.axl_device_open(text, 0, out), endpoint=uri)
+    code = lib.axl_device_open(text, 0, out)
+    if code == -errno.EBUSY and any(not handle.destroyed for handle in _lingering):
+        raise errors.DeviceBusyError(
+            "a Device that this process closed is still held by views of its memory (NumPy"
+            " arrays, memoryviews): copy them before closing, or delete them",
+            errno=errno.EBUSY,
+            endpoint=uri,
+        )
+    check("axl_device_open", code, endpoint=uri)
     return Device(Handle(out[0], lib.axl_device_close, f"the device {uri or ''}".strip()))

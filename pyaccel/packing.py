@@ -8,6 +8,7 @@ joined once, here, because a call costs more than the bytes.
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
 from typing import Final
 
 from pyaccel.dtypes import FLOATS
@@ -82,7 +83,13 @@ def tensor_header(
 
 def immediate(value: float, dtype: Dtype) -> bytes:
     """An operand that holds its element itself."""
-    return pack_operand(scalar_bits(value, dtype), (), dtype, OperandFlag.IMMEDIATE)
+    return _immediate_slot(scalar_bits(value, dtype), dtype)
+
+
+@lru_cache(maxsize=1024)
+def _immediate_slot(bits: int, dtype: Dtype) -> bytes:
+    """Programs use few numbers; bits, not values, are the key: 0.0 and -0.0 are equal."""
+    return pack_operand(bits, (), dtype, OperandFlag.IMMEDIATE)
 
 
 def copy(src_va: int, dst_va: int, nbytes: int, flags: int) -> bytes:

@@ -49,14 +49,15 @@ def test_views_hold_a_buffer_open(device) -> None:
 def test_views_outlive_the_device(rack, memory: str) -> None:
     """An array of a closed device keeps its values; the endpoint is let go with the array."""
     device = pyaccel.open(rack.uri(1))
-    array = device.from_numpy(np.arange(5, dtype=np.int32), memory=memory).numpy()
+    tensor = device.from_numpy(np.arange(5, dtype=np.int32), memory=memory)
+    array = tensor.numpy()
     device.close()
-    del device
-    gc.collect()
+    with pytest.raises(pyaccel.DeviceBusyError, match="views of its memory"):
+        pyaccel.open(rack.uri(1))
 
     assert array.tolist() == [0, 1, 2, 3, 4]
     del array
-    gc.collect()
+    assert tensor.buffer.closed
     pyaccel.open(rack.uri(1)).close()
 
 

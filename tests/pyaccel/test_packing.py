@@ -153,6 +153,15 @@ def test_numbers_become_immediates(to) -> None:
     assert body(to.commands[0]).params == (1, 0)
 
 
+def test_negative_zero_is_not_zero(to) -> None:
+    """The sign of a zero reaches the device, whichever zero came first."""
+    x = tensor(4)
+    for number in (0.0, -0.0):
+        to.binary("mul", x, number, x)
+
+    assert [operand(command, 2).va for command in to.commands] == [0, 1 << 63]
+
+
 def test_matmul_lays_out_batch_m_n_k(to) -> None:
     """The last three of eight dimensions are m, n and k, batch before them."""
     to.matmul(tensor(2, 5, 7), tensor(7, 3), tensor(2, 5, 3), beta=1.0)
