@@ -15,7 +15,7 @@
 #include <axl_cmd.h>
 
 #define WARM_UP 200
-#define BATCH 64
+#define BATCH 64ull
 #define BATCHES 400
 #define COPY_BYTES (16u << 20)
 #define COPY_ROUNDS 7
@@ -91,7 +91,7 @@ static void nops_batched(struct bench *bench)
 	uint64_t sequence = 0;
 	double start;
 
-	for (int i = 0; i < BATCH; i++)
+	for (size_t i = 0; i < BATCH; i++)
 		axl_cmd_nop(&batch[i]);
 	start = now_us();
 	for (int i = 0; i < BATCHES; i++) {
@@ -100,7 +100,7 @@ static void nops_batched(struct bench *bench)
 			check(axl_queue_wait(bench->queue, sequence - 8 * BATCH, -1), "wait");
 	}
 	check(axl_queue_wait(bench->queue, sequence, -1), "wait");
-	printf("\"nops_per_s\": %.0f, ", BATCH * BATCHES / (now_us() - start) * 1e6);
+	printf("\"nops_per_s\": %.0f, ", (double)(BATCH * BATCHES) / (now_us() - start) * 1e6);
 }
 
 static double median(double *values, int count)
@@ -156,7 +156,7 @@ static void copies(struct bench *bench)
 
 int main(int argc, char **argv)
 {
-	int rounds = argc > 2 ? atoi(argv[2]) : 3000;
+	long rounds = argc > 2 ? strtol(argv[2], NULL, 10) : 3000;
 	struct bench bench;
 
 	if (rounds < 1 || rounds > 10000000) {
@@ -166,8 +166,8 @@ int main(int argc, char **argv)
 	check(axl_device_open(argc > 1 ? argv[1] : NULL, 0, &bench.device), "open");
 	check(axl_context_create(bench.device, &bench.context), "context");
 	check(axl_queue_create(bench.context, NULL, 0, &bench.queue), "queue");
-	printf("{\"schema\": 1, \"rounds\": %d, ", rounds);
-	nop_round_trips(&bench, rounds);
+	printf("{\"schema\": 1, \"rounds\": %ld, ", rounds);
+	nop_round_trips(&bench, (int)rounds);
 	nops_batched(&bench);
 	copies(&bench);
 	printf("}\n");

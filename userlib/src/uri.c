@@ -75,7 +75,7 @@ int axl_uri_parse_source(const char *text, struct axl_uri *uri)
 				"source \"%.80s\" is none of auto, kernel, rack, rack:NAME, "
 				"rack:/FOLDER",
 				text);
-	strcpy(uri->place, text + 5);
+	memcpy(uri->place, text + 5, strlen(text + 5) + 1);
 	return 0;
 }
 

@@ -219,7 +219,7 @@ int axl_rack_dma_alloc(struct axl_rack_dma *dma, uint64_t bytes, struct axl_dma_
 	}
 	if (!chunk) {
 		status = axl_dma_grow(dma, bytes, &chunk);
-		if (!status && !axl_chunk_take(chunk, bytes, mem_out))
+		if (!status && (!chunk || !axl_chunk_take(chunk, bytes, mem_out)))
 			status = axl_fail(-ENOMEM, "no memory for an allocator");
 	}
 	pthread_mutex_unlock(&dma->lock);
@@ -237,12 +237,24 @@ int axl_rack_dma_import(struct axl_rack_dma *dma, int fd, uint64_t offset, uint6
 	pthread_mutex_lock(&dma->lock);
 	status = axl_chunk_create(dma, fd, offset, bytes, &chunk);
 	/* Nothing of it is fresh and nothing is zeroed: it is somebody's data. */
-	if (!status) {
+	if (!status && chunk) {
 		chunk->imported = true;
 		*mem_out = (struct axl_dma_mem){ chunk->cpu, chunk->bus, bytes, chunk };
 	}
 	pthread_mutex_unlock(&dma->lock);
 	return status;
+}
+
+/* Whether nobody needs it any more. One small empty chunk stays for the next taker. */
+static bool axl_chunk_is_spent(const struct axl_rack_dma *dma, const struct axl_rack_chunk *chunk)
+{
+	bool only = dma->chunks == chunk && !chunk->next;
+
+	if (chunk->imported)
+		return true;
+	if (axl_range_free_bytes(&chunk->range) < chunk->bytes)
+		return false;
+	return chunk->bytes > AXL_CHUNK_BYTES || !only;
 }
 
 void axl_rack_dma_free(struct axl_rack_dma *dma, struct axl_dma_mem *mem)
@@ -254,11 +266,7 @@ void axl_rack_dma_free(struct axl_rack_dma *dma, struct axl_dma_mem *mem)
 	pthread_mutex_lock(&dma->lock);
 	if (!chunk->imported)
 		axl_range_free(&chunk->range, mem->bus - chunk->bus);
-	/* One small empty chunk stays for the next taker. */
-	if (chunk->imported)
-		axl_chunk_destroy(dma, chunk);
-	else if (axl_range_free_bytes(&chunk->range) == chunk->bytes &&
-		 (chunk->bytes > AXL_CHUNK_BYTES || chunk != dma->chunks || chunk->next))
+	if (axl_chunk_is_spent(dma, chunk))
 		axl_chunk_destroy(dma, chunk);
 	pthread_mutex_unlock(&dma->lock);
 	*mem = (struct axl_dma_mem){ 0 };

@@ -140,7 +140,7 @@ int axl_rack_queue_create(struct axl_context *base, const struct axl_queue_attr 
 	status = axl_rack_current(device, axl_rack_context(base)->generation, "context");
 	if (!status)
 		status = axl_rack_queue_make(device, base, attr, &queue);
-	if (!status) {
+	if (!status && queue) {
 		device->queues[queue->base.index] = queue;
 		*out = &queue->base;
 	}

@@ -155,7 +155,7 @@ static int axl_line_file(const struct axl_line *line, const char *key, char *out
 		return axl_line_error(line, key, "is missing");
 	if (strlen(value) >= capacity || strchr(value, '/') || value[0] == '.')
 		return axl_line_error(line, key, "is no plain file name");
-	strcpy(out, value);
+	memcpy(out, value, strlen(value) + 1);
 	return 0;
 }
 
