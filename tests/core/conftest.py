@@ -88,6 +88,7 @@ class Host:
         self.c.trace_on = 1
 
     def _keep(self, name: str, signature: str, hook: Callable[..., object]) -> object:
+        """Turn a function into a C callback that lives as long as the host."""
         self._kept[name] = self.core.ffi.callback(signature, hook)
         return self._kept[name]
 

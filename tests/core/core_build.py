@@ -53,6 +53,7 @@ def run(command: list[str], **kwargs: object) -> str:
 
 
 def _digest(parts: list[str], files: list[Path]) -> str:
+    """Name for a build from everything that goes into it."""
     seen = hashlib.sha256("\0".join(parts).encode())
     depends = [
         *files,

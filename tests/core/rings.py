@@ -92,6 +92,7 @@ class Ring:
         return self._take(self.core.axl_qp_abort, limit)
 
     def _take(self, function: Any, limit: int) -> list[dict[str, int]]:
+        """Call poll or abort; nothing is written beyond what it was given."""
         out = self.core.new("struct axl_cqe[]", limit + 1)
         guard = bytes(self.core.ffi.buffer(out[limit : limit + 1]))
         count = function(self.qp, out, limit)

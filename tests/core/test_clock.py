@@ -35,14 +35,17 @@ class Clock:
         return (self.start + int(elapsed * self.hz * (1 + self.ppm / 1e6) / 1e9)) & MASK
 
     def _pass_time(self):
+        """Let a random time pass on the way to the device."""
         self.host.c.now_ns += self.random.randint(*self.latency_ns)
 
     def _write(self, offset, _size, _value):
+        """Latch the clock."""
         if offset == regs.CLOCK_LATCH.at():
             self._pass_time()
             self.host.set(regs.CLOCK_TICKS, self.ticks_at(self.host.c.now_ns))
 
     def _read(self, offset, _size, value):
+        """Answer after a while."""
         if offset == regs.CLOCK_TICKS.at():
             self._pass_time()
         return value

@@ -32,6 +32,7 @@ class Table:
         return self.core.error(self.core.axl_pt_unmap(self.c, va, size))
 
     def _entry(self, table_bus, index):
+        """One entry as the device reads it."""
         cpu = self.core.axl_host_cpu(self.host.c, table_bus)
         assert cpu != self.core.ffi.NULL, "an entry points to memory that was freed"
         return self.core.ffi.cast("uint64_t *", cpu)[index]

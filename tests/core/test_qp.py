@@ -266,11 +266,12 @@ def test_first_sequence_continues_an_earlier_queue(core, host):
     assert ring.sequences() == [(1 << 40, Status.OK)]
 
 
-def test_start_fails_when_the_device_refuses(core, host):
-    """A queue that does not become READY is reset again and reported."""
+@pytest.mark.parametrize("state", [0, 2, 3])
+def test_start_fails_when_the_device_refuses(core, host, state):
+    """A queue that stays DISABLED, HALTED or in a state that does not exist is reported."""
     ring = Ring(core, host, start=False)
     status = regs.QUEUE_STATUS.at(0)
-    host.on_read(lambda offset, _bytes, value: 2 if offset == status else value)
+    host.on_read(lambda offset, _bytes, value: state if offset == status else value)
     assert core.error(core.axl_qp_start(ring.qp)) == "device_nonsense"
     assert ring.push() == "busy"
 
@@ -286,6 +287,7 @@ def test_gone_device_is_told_apart(core, host):
 
 
 def _with_clock(core, host, **config):
+    """A ring with a clock line of 100 MHz."""
     clock = core.new("struct axl_clock *")
     host.set(regs.CLOCK_TICKS, 1_000_000)
     assert core.axl_clock_init(clock, host.os) == 0

@@ -46,6 +46,7 @@ def expected_request(state: str, wanted: str) -> tuple[str, str]:
 
 
 def _value(core, kind: str, name: str) -> int:
+    """A constant of the reset machine."""
     return getattr(core, f"AXL_RESET_{kind}_{name}")
 
 
@@ -185,6 +186,7 @@ def test_outcome_of_a_step(core, error, event):
 
 
 def _perform(core, host, action, queue=0):
+    """Name of what axl_reset_perform() returns."""
     return core.error(core.axl_reset_perform(host.os, _value(core, "ACTION", action), queue))
 
 

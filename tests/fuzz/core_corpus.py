@@ -58,6 +58,7 @@ def _reset_values(first: int, count: int) -> bytes:
 
 
 def _bytes(register: Register, value: int) -> bytes:
+    """A register value as the bytes in BAR0."""
     return value.to_bytes(register.width // 8, "little")
 
 
