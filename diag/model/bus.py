@@ -68,8 +68,11 @@ class RegionSpec:
 
 @dataclass(frozen=True, slots=True)
 class ShadowDoorbells:
-    """Doorbells that a client rings without a message: it stores the value at the same
-    offset (relative to `offset`) of shared memory and then signals the eventfd."""
+    """Doorbells that a client rings without a message.
+
+    It stores the value at the same offset (relative to `offset`) of shared memory and then
+    signals the eventfd.
+    """
 
     offset: int
     """First doorbell byte within BAR0."""
@@ -93,19 +96,24 @@ class HostBus(Protocol):
     """What an attached function may do to the host. Valid from attach() to detach()."""
 
     def dma_view(self, address: int, length: int, *, write: bool) -> memoryview:
-        """Zero-copy bytes at a bus address; BusError unless one writable-enough mapping covers it."""
+        """Zero-copy bytes at a bus address; BusError unless one mapping with the access has all."""
 
     def dma_contains(self, address: int, length: int) -> bool:
         """Whether the whole range lies in one mapping that can be accessed."""
 
     def raise_interrupt(self, vector: int) -> bool:
-        """Signal MSI-X or MSI `vector` (whichever the host enabled, MSI folded to the vectors
-        granted); False when none is enabled or the vector has no eventfd."""
+        """Signal MSI-X or MSI `vector`, whichever the host enabled.
+
+        MSI is folded to the vectors granted. False when none is enabled or the vector has no
+        eventfd.
+        """
 
 
 class PciFunction(Protocol):
-    """One endpoint, as a vfio-user session drives it. Single-threaded: all calls come from
-    the event loop that serves the endpoint."""
+    """One endpoint, as a vfio-user session drives it.
+
+    Single-threaded: all calls come from the event loop that serves the endpoint.
+    """
 
     spec: FunctionSpec
 

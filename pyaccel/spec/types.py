@@ -68,7 +68,7 @@ class Register:
         return (value & found.mask) >> found.low
 
     def make(self, base: int = 0, **fields: int) -> int:
-        """A register value: `base` with the named fields replaced; ValueError if one does not fit."""
+        """`base` with the named fields replaced; ValueError if one does not fit."""
         value = base
         for name, content in fields.items():
             found = self.field(name)
