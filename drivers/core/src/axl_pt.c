@@ -181,7 +181,6 @@ static struct axl_pt_table *make_table(struct axl_pt *pt, uint64_t va, uint32_t 
 		if (!child) {
 			child = create_table(pt, table->level - 1);
 			if (!child) {
-				prune(pt, table);
 				*err_out = AXL_ERR_NOMEM;
 				return NULL;
 			}
