@@ -11,7 +11,8 @@
 #include <stdint.h>
 
 struct exporter {
-	PyObject_HEAD void *address; /* NULL: nothing to offer (not attached, detached, a peer's) */
+	PyObject ob_base; /* what PyObject_HEAD stands for */
+	void *address; /* NULL: nothing to offer (not attached, detached, a peer's) */
 	Py_ssize_t nbytes;
 	Py_ssize_t views; /* live Py_buffers */
 	int notify; /* call self._unviewed() when the last view goes */
