@@ -301,7 +301,7 @@ class TensorCommands:
         reduced = call.params[0]
         if reduced >> MAX_DIMS or call.params[1]:
             raise invalid(f"reduced dimensions {reduced:#x}")
-        if any(out.strides[dim] for dim in range(MAX_DIMS) if reduced >> dim & 1):
+        if any(out.strides[dim] for dim in call.dims if reduced >> dim & 1):
             raise invalid("the output has a stride in a reduced dimension")
         if op in (Reduce.ARGMAX, Reduce.ARGMIN) and out.dtype is not Dtype.I64:
             raise CommandError(Status.UNSUPPORTED_DTYPE, f"{op.name} gives I64")
@@ -386,7 +386,10 @@ class TensorCommands:
             return 0
         dim, extent, indices = self._indices(call, index)
         axis, lengths = self._indexed(call, dim, extent)
-        if any(out.strides[used] == 0 for used in call.dims):
+        if any(
+            out.strides[used] == 0 and length > 1
+            for used, length in zip(call.dims, lengths, strict=True)
+        ):
             raise invalid("an output has stride 0 in a dimension longer than 1")
         target = place(call.context, out, lengths, call.dims, write=True)
         if self._engine.dma.watch is not None:

@@ -307,6 +307,23 @@ def test_scatter_matches_a_loop(bench: Bench, op: Scatter, full: bool, dtype: Dt
     np.testing.assert_allclose(got, expected, rtol=8e-3 if dtype is Dtype.BF16 else 1e-6)
 
 
+def test_one_index_reaches_any_place(bench: Bench) -> None:
+    """A single index (dimension of length 1) into a longer extent, both ways."""
+    values, index = bench.put(np.arange(5) * 10, Dtype.F32), bench.put(np.array([3]), Dtype.I64)
+    out = bench.out((1,), Dtype.F32)
+    at = At(values.va, Dtype.F32, (1,))
+    assert bench.run(tensor(Opcode.GATHER, (1,), [at, index, out], params=[7, 5])).status == 0
+    assert bench.get(out, (1,)).tolist() == [30]
+    seven = Immediate(7, Dtype.F32)
+    command = tensor(Opcode.SCATTER, (1,), [seven, index, at], params=[7, 5], op=Scatter.ADD)
+    assert bench.run(command).status == Status.OK
+    assert bench.get(values, (5,)).tolist() == [0, 10, 20, 37, 40]
+    single = At(values.va, Dtype.F32, (0,))
+    zero = bench.put(np.array([0]), Dtype.I64)
+    command = tensor(Opcode.SCATTER, (1,), [seven, zero, single], params=[7, 1])
+    assert bench.run(command).status == Status.OK
+
+
 @pytest.mark.parametrize("opcode", [Opcode.GATHER, Opcode.SCATTER])
 @pytest.mark.parametrize("bad", [-1, 4, 2**40])
 def test_index_outside_the_extent_is_reported(bench: Bench, opcode: Opcode, bad: int) -> None:
