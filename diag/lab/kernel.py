@@ -39,7 +39,7 @@ def find_kernel(version: str = DEFAULT_VERSION) -> Kernel:
     for tree in sorted(trees.glob(f"kernel-{version}*"), reverse=True):
         if matches(tree.name.removeprefix("kernel-"), version):
             return _kernel_in(tree)
-    with archive_of(_suites()) as archive:
+    with archive_of(suites()) as archive:
         packages = _parts(archive, _choose(archive.candidates("linux-image-amd64"), version))
         release = packages[0].name.removeprefix("linux-image-")
 
@@ -55,7 +55,8 @@ def matches(found: str, wanted: str) -> bool:
     return found.startswith(wanted) and not found[len(wanted) : len(wanted) + 1].isdigit()
 
 
-def _suites() -> list[str]:
+def suites() -> list[str]:
+    """Suites of the archive that kernels come from, the machine's own first."""
     own = ["bookworm-backports"] if os_release().get("VERSION_CODENAME") == "bookworm" else []
     return [*own, "trixie", "trixie-backports"]
 

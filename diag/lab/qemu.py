@@ -86,20 +86,20 @@ def find_qemu() -> Program:
     """
     chosen = os.environ.get("AXL_QEMU")
     if chosen:
-        return _checked(Program((chosen,)), f"AXL_QEMU={chosen}")
+        return _checked(Program((chosen,)), f"AXL_QEMU={chosen}", "unset AXL_QEMU")
     system = shutil.which("qemu-system-x86_64")
     if system and why_unusable(Program((system,))) is None:
         return Program((system,))
     tree = published(cache_dir() / "trees" / f"qemu-{_SUITE}", _install)
-    return _checked(private_program(tree), str(tree))
+    return _checked(private_program(tree), str(tree), f"run: rm -r {tree}")
 
 
-def _checked(program: Program, origin: str) -> Program:
+def _checked(program: Program, origin: str, otherwise: str) -> Program:
     reason = why_unusable(program)
     if reason is not None:
         raise CannotInstallError(
-            f"the QEMU of {origin} cannot be used: {reason}; install QEMU >= 10.1 and set "
-            "AXL_QEMU, or remove that folder and run the command again"
+            f"the QEMU of {origin} cannot be used: {reason}; name one >= 10.1 in AXL_QEMU, or "
+            f"{otherwise} and try again"
         )
     return program
 

@@ -95,8 +95,12 @@ class Session:
         """What it was started with."""
         return LabConfig.load(self.files.state)
 
-    def up(self, config: LabConfig, progress: Progress = lambda _: None) -> bool:
+    def up(
+        self, config: LabConfig, progress: Progress = lambda _: None, *, bound: bool = False
+    ) -> bool:
         """Boot the guest and wait until it takes commands; False when it was up already.
+
+        A `bound` guest ends with this process, however that ends.
 
         Raises:
             CannotInstallError: QEMU or the kernel cannot be had on this machine.
@@ -112,7 +116,7 @@ class Session:
             return False
         _prepare(config, progress)
         progress(f"booting {self.name}")
-        self._start(config)
+        self._start(config, os.getpid() if bound else None)
         self._wait_ready()
         return True
 
@@ -151,14 +155,15 @@ class Session:
         """Unexpected lines of the kernel log from byte `start` on."""
         return unexpected_lines(self.kernel_log(start), allowed)
 
-    def _start(self, config: LabConfig) -> None:
+    def _start(self, config: LabConfig, owner: int | None) -> None:
         shutil.rmtree(self.files.folder, ignore_errors=True)
         self.files.folder.mkdir(mode=0o700)
         (self.files.share / "jobs").mkdir(parents=True)
         config.save(self.files.state)
+        bound = [str(owner)] if owner is not None else []
         with self.files.log("supervisor").open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "diag.lab.supervisor", str(self.files.folder)],
+                [sys.executable, "-m", "diag.lab.supervisor", str(self.files.folder), *bound],
                 cwd=CHECKOUT,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

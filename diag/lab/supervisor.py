@@ -64,18 +64,17 @@ class Supervisor:
         arguments = machine_arguments(options, kernel, self._files, placement, CHECKOUT)
         self._spawn("qemu", [*qemu.argv, *arguments], qemu.environment())
 
-    def wait(self) -> str:
-        """Sleep until a child ends or SIGTERM comes; why it ended."""
-        wake, poll = _signal_pipe(), select.poll()
-        poll.register(wake, select.POLLIN)
-        names = {os.pidfd_open(child.pid): name for name, child in self._children.items()}
-        for descriptor in names:
+    def wait(self, owner: int | None) -> str:
+        """Sleep until a child or the owner ends or SIGTERM comes; why it ended."""
+        watched = {_signal_pipe(): "stopped"}
+        if owner is not None:
+            watched[owner] = "its owner ended"
+        for name, child in self._children.items():
+            watched[os.pidfd_open(child.pid)] = f"{name} ended"
+        poll = select.poll()
+        for descriptor in watched:
             poll.register(descriptor, select.POLLIN)
-        ready = poll.poll()[0][0]
-        if ready == wake:
-            return "stopped"
-        child = self._children[names[ready]]
-        return f"{names[ready]} ended with status {child.wait()}"
+        return watched[poll.poll()[0][0]]
 
     def stop(self) -> None:
         """End the children: QEMU first, so that endpoints see an orderly disconnect."""
@@ -118,8 +117,9 @@ def _signal_pipe() -> int:
 
 
 def main() -> int:
-    """Run the session of the folder that is the only argument."""
+    """Run a session: arguments are its folder and, if it is bound, its owner's process id."""
     files = SessionFiles(Path(sys.argv[1]))
+    owner = os.pidfd_open(int(sys.argv[2])) if len(sys.argv) > 2 else None
     lock = lock_rack(RackDir(files.folder))
     if lock is None:
         return 1
@@ -127,7 +127,7 @@ def main() -> int:
     supervisor = Supervisor(files, LabConfig.load(files.state))
     try:
         supervisor.start()
-        reason = supervisor.wait()
+        reason = supervisor.wait(owner)
     except LabError as error:
         reason = str(error)
     finally:

@@ -25,7 +25,7 @@ def lab() -> Iterator[Session]:
     os.environ["AXL_RUNTIME_DIR"] = str(runtime)
     session = Session("test")
     try:
-        session.up(LabConfig("2x2", accel="tcg"))
+        session.up(LabConfig("2x2", accel="tcg"), bound=True)
         yield session
     except CannotInstallError as error:
         pytest.skip(f"no QEMU guest on this machine: {error}")
