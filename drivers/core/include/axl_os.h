@@ -176,6 +176,11 @@ struct axl_os {
 	const struct axl_os_ops *ops;
 	void *ctx; /* first argument of every operation */
 	uint8_t origin; /* AXL_ORIGIN_DRIVER or AXL_ORIGIN_LIBRARY: put into events */
+	/*
+	 * A register write has taken effect when write32() returns. Memory writes of PCIe
+	 * are posted, so it has not; register accesses by message and reply are not.
+	 */
+	bool writes_complete;
 };
 
 static inline uint32_t axl_read32(const struct axl_os *os, uint32_t offset)

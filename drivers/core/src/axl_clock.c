@@ -48,8 +48,11 @@ static int read_once(const struct axl_os *os, struct axl_clock_sample *sample)
 	uint64_t after;
 
 	axl_write32(os, AXL_REG_CLOCK_LATCH, AXL_CLOCK_LATCH_LATCH_MASK);
-	sample->ticks = axl_read64(os, AXL_REG_CLOCK_TICKS);
 	after = axl_time_ns(os);
+	sample->ticks = axl_read64(os, AXL_REG_CLOCK_TICKS);
+	/* A posted write may have reached the endpoint only just before the read. */
+	if (!os->writes_complete)
+		after = axl_time_ns(os);
 	if (sample->ticks == AXL_ALL_ONES64 && axl_is_gone(os))
 		return AXL_ERR_GONE;
 	sample->ns = before + (after - before) / 2;

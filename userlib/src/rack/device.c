@@ -327,7 +327,12 @@ static struct axl_rack_device *axl_rack_device_alloc(const struct axl_found *fou
 		return NULL;
 	device->base.backend = &axl_rack_backend;
 	device->endpoint = found->info;
-	device->os = (struct axl_os){ &axl_rack_os_ops, device, AXL_ORIGIN_LIBRARY };
+	device->os = (struct axl_os){
+		.ops = &axl_rack_os_ops,
+		.ctx = device,
+		.origin = AXL_ORIGIN_LIBRARY,
+		.writes_complete = true,
+	};
 	device->dir_fd = -1;
 	device->vfu.fd = -1;
 	device->shadow.event_fd = -1;
