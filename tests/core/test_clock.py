@@ -6,7 +6,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pyaccel.spec import regs
@@ -125,6 +125,15 @@ def test_disturbed_readings_do_not_move_the_line(core, host):
     assert clock.c.line.host_ns > before
 
 
+def test_the_quickest_of_several_readings_counts(core, host):
+    """One quick reading among slow ones gives the uncertainty."""
+    clock = Clock(core, host)
+    slow = iter([900, 900, 10, 10, 900, 900, 900, 900])
+    clock._pass_time = lambda: setattr(host.c, "now_ns", host.c.now_ns + next(slow))
+    assert clock.sample() == "ok"
+    assert clock.c.line.uncertainty_ns == 10
+
+
 def test_changing_drift_is_followed(core, host):
     """An oscillator that warms up: the old rate is forgotten within two windows."""
     clock = Clock(core, host, ppm=0)
@@ -180,6 +189,8 @@ def test_gone_endpoint_is_told_apart(core, host):
     assert clock.to_ns(0) == before
 
 
+@example(ticks=2**63 - 1, rate=2**32, at=0)
+@example(ticks=2**63 - 1, rate=3 * 2**32 - 1, at=0)
 @given(ticks=st.integers(0, MASK), rate=st.integers(0, MASK), at=st.integers(0, MASK))
 def test_conversion_is_exact_or_refused(core, ticks, rate, at):
     """Against exact arithmetic: the result is the floor, or an error where it would not fit."""
