@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
+import signal
 import threading
 
 import numpy as np
@@ -415,6 +417,20 @@ def test_submitted_buffers_are_kept_until_the_work_ended(device, queue) -> None:
     fence.wait()
 
     assert (out.read() == 7).all()
+
+
+def test_an_endless_wait_can_be_interrupted(device, queue) -> None:
+    """Ctrl-C reaches a thread that waits for ever; the work goes on."""
+    word = device.empty((1,), "int64")
+    queue.fence_wait(word, 1)
+    fence = queue.submit()
+    timer = threading.Timer(0.1, os.kill, [os.getpid(), signal.SIGINT])
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        fence.wait()
+    timer.join()
+    word.write(1)
+    fence.wait()
 
 
 def test_asking_whether_it_is_done_lets_go_of_buffers(device, queue) -> None:
