@@ -115,7 +115,7 @@ class Axl:
         count = self.ffi.new("size_t *")
         name = self.ffi.NULL if source is None else source.encode()
         self.check(self.lib.axl_enumerate(name, infos, size, 128, count))
-        return [infos[i] for i in range(count[0])]
+        return [self.ffi.new("struct axl_endpoint_info *", infos[i]) for i in range(count[0])]
 
     def ids(self, source: str | None = None) -> list[str]:
         """Stable ids of the endpoints of a source."""
