@@ -29,13 +29,12 @@ drivers: setup ## the portable core in every configuration of the kernel drivers
 gen: setup ## C, Python and documentation from drivers/spec
 	@$(PYTHON) drivers/spec/generate.py
 
-lint: setup ## generated files fresh, formatting, linters, types, test docstrings
+lint: setup ## generated files fresh, formatting, linters, types
 	@$(PYTHON) drivers/spec/generate.py --check
 	@.venv/bin/ruff check --quiet .
 	@.venv/bin/ruff format --quiet --check .
 	@.venv/bin/mypy
 	@clang-format --dry-run --Werror $(C_FILES)
-	@.venv/bin/interrogate --quiet tests
 
 setup:
 	@.ci/setup dev

@@ -25,10 +25,10 @@ BAD_INDEX = Status.INDEX_OUT_OF_RANGE
 @st.composite
 def views(draw: st.DrawFn) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
     """(shape, input strides, output strides): any input strides, outputs without overlap."""
-    shape = tuple(draw(st.lists(st.integers(1, 5), min_size=1, max_size=4)))
+    shape = tuple(draw(st.lists(st.integers(1, 4), min_size=1, max_size=4)))
     source = tuple(draw(st.lists(st.integers(-40, 40), min_size=len(shape), max_size=len(shape))))
     order = draw(st.permutations(range(len(shape))))
-    strides, step = [0] * len(shape), draw(st.integers(1, 3))
+    strides, step = [0] * len(shape), draw(st.integers(1, 2))
     for dim in order:
         strides[dim] = step * draw(st.sampled_from((1, -1)))
         step *= shape[dim] + draw(st.integers(0, 1))
@@ -47,8 +47,8 @@ def test_strided_copy_moves_exactly_the_elements(
     size = STORAGE[dtype].itemsize
     area = 4 * 4096
     base_in = HOST_VA + area // 2
-    base_out = (SCATTERED_VA if scattered else DEVICE_VA) + area // 2 + 4096 - 4
-    base_out -= base_out % size
+    # Near a page's end; the widest view reaches 936 elements (7488 bytes) to either side.
+    base_out = (SCATTERED_VA if scattered else DEVICE_VA) + area // 2 - 8
     bench.bytes(HOST_VA, area)[:] = RNG.bytes(area)
     read = (
         (lambda: bench.pages(SCATTERED_VA, area))
