@@ -72,8 +72,7 @@ int axl_rack_device_event_fd(struct axl_device *base)
 
 /* --- telemetry and errors ----------------------------------------------------------------- */
 
-static void axl_rack_copy_telemetry(struct axl_rack_device *device,
-				    const struct axl_telemetry_sample *sample,
+static void axl_rack_copy_telemetry(const struct axl_telemetry_sample *sample,
 				    struct axl_telemetry *out)
 {
 	*out = (struct axl_telemetry){
@@ -90,10 +89,20 @@ static void axl_rack_copy_telemetry(struct axl_rack_device *device,
 		.bytes_device_to_host = sample->bytes_device_to_host,
 		.bytes_device_to_device = sample->bytes_device_to_device,
 		.bytes_peer = sample->bytes_peer,
-		.device_ticks = device->clock.line.device_ticks,
-		.host_ns = device->clock.line.host_ns,
-		.clock_uncertainty_ns = device->clock.line.uncertainty_ns,
 	};
+}
+
+/* A pair of readings of now; the line for conversions may keep an older, better one. */
+static void axl_rack_read_clock(struct axl_rack_device *device, struct axl_telemetry *out)
+{
+	uint64_t before = axl_now_ns();
+	uint64_t after;
+
+	axl_write32(&device->os, AXL_REG_CLOCK_LATCH, AXL_CLOCK_LATCH_LATCH_MASK);
+	after = axl_now_ns();
+	out->device_ticks = axl_read64(&device->os, AXL_REG_CLOCK_TICKS);
+	out->host_ns = before + (after - before) / 2;
+	out->clock_uncertainty_ns = (after - before + 1) / 2;
 }
 
 int axl_rack_device_telemetry(struct axl_device *base, struct axl_telemetry *telemetry)
@@ -106,12 +115,12 @@ int axl_rack_device_telemetry(struct axl_device *base, struct axl_telemetry *tel
 	status = axl_rack_usable(device);
 	if (!status) {
 		err = axl_telemetry_read(&device->os, &sample);
+		axl_rack_copy_telemetry(&sample, telemetry);
+		axl_rack_read_clock(device, telemetry);
 		if (!err && axl_clock_sample(&device->clock, &device->os) == AXL_ERR_GONE)
 			err = AXL_ERR_GONE;
 		if (err)
 			status = axl_rack_fail(device, err, "telemetry");
-		else
-			axl_rack_copy_telemetry(device, &sample, telemetry);
 	}
 	pthread_mutex_unlock(&device->lock);
 	return status;
