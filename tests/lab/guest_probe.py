@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
-"""Drives one endpoint from user space inside the guest: `guest_probe.py BDF`.
+"""Drives one endpoint from user space inside the guest: `guest_probe.py BDF [--interrupt]`.
 
 No driver is needed: registers and device memory are mapped through sysfs, and the rings lie
 in locked pages whose physical addresses come from /proc/self/pagemap. The result is one
-JSON object.
+JSON object. With --interrupt the message of an MSI-X vector is looked at as well.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from pyaccel.spec.formats import (
     PTE_WRITABLE_MASK,
     CmdCopy,
     CmdHeader,
+    CommandFlag,
     Completion,
     CompletionFlag,
     Opcode,
@@ -41,6 +42,8 @@ SRC_VA, DST_VA = 0x10000, 0x20000
 RING_LOG2, SEQUENCE = 4, 7
 _TIMEOUT_S = 20.0
 _MAP_LOCKED = 0x2000
+MESSAGE, MSIX_ENTRY_BYTES = 0x1234, 16
+_MSIX, _MSIX_ENABLE = 0x11, 0x8000
 
 
 class Pages:
@@ -122,7 +125,7 @@ def _page_table(pages: Pages, leaves: dict[int, int]) -> int:
 
 
 def _copy_to_device(pages: Pages, registers: Registers) -> Completion:
-    """One page from guest memory to the start of device memory, on queue 0."""
+    """One page from guest memory to the start of device memory, on queue 0 with vector 1."""
     source, sq, cq = (pages.alloc() for _ in range(3))
     pages.at(source)[:] = PATTERN
     leaves = {SRC_VA: source, DST_VA: Space.DEVICE << PTE_SPACE_SHIFT}
@@ -132,13 +135,64 @@ def _copy_to_device(pages: Pages, registers: Registers) -> Completion:
     registers.write(regs.QUEUE_SQ_BASE, sq, 0)
     registers.write(regs.QUEUE_CQ_BASE, cq, 0)
     registers.write(regs.QUEUE_SIZE, RING_LOG2 | RING_LOG2 << 8, 0)
+    registers.write(regs.QUEUE_INTERRUPT, 1 | 1 << 8, 0)
     registers.write(regs.QUEUE_CONTROL, 1, 0)
     registers.write(regs.CTRL_CONTROL, 1)
-    command = CmdHeader(opcode=Opcode.COPY, slots=1, sequence=SEQUENCE).pack()
+    command = CmdHeader(
+        opcode=Opcode.COPY, flags=CommandFlag.INTERRUPT, slots=1, sequence=SEQUENCE
+    ).pack()
     command += CmdCopy(SRC_VA, DST_VA, PAGE).pack()
     pages.at(sq)[: len(command)] = command
     registers.write(regs.DOORBELL_SQ_TAIL, 1, 0)
     return _wait(pages.at(cq))
+
+
+def _capability(config: bytes, wanted: int) -> int:
+    """Offset of a capability (PCI 3.0 s6.7)."""
+    at = config[0x34]
+    while at and config[at] != wanted:
+        at = config[at + 1]
+    assert at, f"no capability {wanted:#x}"
+    return at
+
+
+def _set_msix(device: Path, *, enable: bool) -> None:
+    """Write MSI-X Enable."""
+    with (device / "config").open("r+b", buffering=0) as config:
+        at = _capability(config.read(256), _MSIX) + 2
+        config.seek(at)
+        control = int.from_bytes(config.read(2), "little") & ~_MSIX_ENABLE
+        config.seek(at)
+        config.write((control | (_MSIX_ENABLE if enable else 0)).to_bytes(2, "little"))
+
+
+def probe_interrupt(bdf: str) -> dict[str, Any]:
+    """What `probe` gives, and the message that vector 1 sent.
+
+    An MSI is a memory write: here its address is a page of ours instead of the processor's.
+    """
+    device = Path("/sys/bus/pci/devices") / bdf
+    _enable(device)
+    pages = Pages()
+    target = pages.alloc()
+    entry = _map(device / "resource4")[MSIX_ENTRY_BYTES : 2 * MSIX_ENTRY_BYTES].cast("I")
+    _set_msix(device, enable=True)
+    for index, word in enumerate((target & 0xFFFF_FFFF, target >> 32, MESSAGE, 0)):
+        entry[index] = word
+    try:
+        result = probe(bdf)
+        message = _wait_word(pages.at(target).cast("I"))
+    finally:
+        _set_msix(device, enable=False)
+    return {**result, "message": message}
+
+
+def _wait_word(words: memoryview) -> int:
+    """The first word once it is not zero; 0 when that takes too long."""
+    deadline = time.monotonic() + _TIMEOUT_S
+    while not words[0] and time.monotonic() < deadline:
+        time.sleep(0.001)
+    return int(words[0])
 
 
 def _wait(ring: memoryview) -> Completion:
@@ -179,4 +233,5 @@ def probe(bdf: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(probe(sys.argv[1])))  # noqa: T201 - the result
+    chosen = probe_interrupt if sys.argv[2:] == ["--interrupt"] else probe
+    print(json.dumps(chosen(sys.argv[1])))  # noqa: T201 - the result

@@ -59,9 +59,10 @@ def shell(lab: Session, script: str) -> str:
     return output(lab, "sh", "-ec", script)
 
 
-def probe(lab: Session, placed: PlacedEndpoint) -> dict[str, Any]:
+def probe(lab: Session, placed: PlacedEndpoint, *options: str) -> dict[str, Any]:
     """Drive one endpoint from inside the guest, with this test's own Python."""
-    text = output(lab, "env", f"PYTHONPATH={CHECKOUT}", sys.executable, str(PROBE), placed.bdf)
+    command = [sys.executable, str(PROBE), placed.bdf, *options]
+    text = output(lab, "env", f"PYTHONPATH={CHECKOUT}", *command)
     result: dict[str, Any] = json.loads(text)
     return result
 
@@ -137,6 +138,15 @@ def test_an_endpoint_copies_guest_memory(lab: Session, placed: PlacedEndpoint) -
         placed.index,
     )
     assert (result["status"], result["sequence"]) == (0, 7)
+    assert result["memory_matches"]
+
+
+@each_endpoint
+def test_an_interrupt_sends_its_message(lab: Session, placed: PlacedEndpoint) -> None:
+    """A command's MSI-X vector writes the data of its table entry to the address in it."""
+    result = probe(lab, placed, "--interrupt")
+
+    assert result["message"] == 0x1234
     assert result["memory_matches"]
 
 
