@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 PYTHON := .venv/bin/python
 C_FILES = $(shell git ls-files '*.c' '*.h' | grep -v -e '^drivers/spec/include/axl_[rfn]' -e '^drivers/spec/proof/')
+TIDY_FILES = $(shell git ls-files "drivers/core/src/*.c" "userlib/src/*.c" "userlib/src/rack/*.c")
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -34,6 +35,7 @@ lint: setup ## generated files fresh, formatting, linters, types
 	@.venv/bin/ruff check --quiet .
 	@.venv/bin/ruff format --quiet --check .
 	@.venv/bin/mypy
+	@clang-tidy -p build/c --quiet $(TIDY_FILES) 2>/dev/null
 	@clang-format --dry-run --Werror $(C_FILES)
 
 setup:

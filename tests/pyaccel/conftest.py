@@ -18,6 +18,12 @@ def rack() -> Iterator[testing.Rack]:
         yield running
 
 
+@pytest.fixture(autouse=True)
+def environment(rack: testing.Rack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Per test: tests of other folders run in between, with runtime directories of theirs."""
+    monkeypatch.setenv("AXL_RUNTIME_DIR", str(rack.runtime_dir))
+
+
 @pytest.fixture
 def faulty(rack: testing.Rack) -> Iterator[testing.Rack]:
     """The rack, for a test that injects faults; they are cleared afterwards."""

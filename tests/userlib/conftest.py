@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -45,19 +46,37 @@ def axl(built: Path) -> Axl:
 
 @pytest.fixture(scope="session")
 def runtime() -> Iterator[Path]:
-    """The runtime directory of this test run, in the environment of everything started."""
-    with runtime_directory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AXL_RUNTIME_DIR", str(folder))
+    """The runtime directory of this folder's racks."""
+    with runtime_directory() as folder:
+        yield folder
+
+
+@contextmanager
+def environment_of(runtime: Path) -> Iterator[None]:
+    """What libaxl and everything started meanwhile see of the environment."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AXL_RUNTIME_DIR", str(runtime))
         patch.delenv("AXL_VISIBLE_DEVICES", raising=False)
         patch.setenv("AXL_HANG_TIMEOUT_MS", "300")
-        yield folder
+        yield
+
+
+@pytest.fixture(autouse=True)
+def environment(runtime: Path) -> Iterator[None]:
+    """Per test, not per session: tests of other folders run in between, with racks of theirs."""
+    with environment_of(runtime):
+        yield
 
 
 @pytest.fixture(scope="session")
 def rack_2x2(runtime: Path) -> Iterator[RunningRack]:
     """Two cards with two endpoints each; tests leave it as they found it."""
-    with RunningRack("2x2", "u2x2", auto_restart=True) as rack:
+    with ExitStack() as stack:
+        with environment_of(runtime):
+            rack = stack.enter_context(RunningRack("2x2", "u2x2", auto_restart=True))
         yield rack
+        with environment_of(runtime):
+            stack.close()
 
 
 @pytest.fixture
