@@ -54,7 +54,7 @@ static struct axl_pt_table *create_table(struct axl_pt *pt, uint32_t level)
 	struct axl_pt_table *table;
 
 	if (level)
-		bytes += AXL_PT_ENTRIES * sizeof(table->children[0]);
+		bytes += AXL_PT_ENTRIES * sizeof(struct axl_pt_table *);
 	table = pt->os->ops->alloc(pt->os->ctx, bytes);
 	if (!table)
 		return NULL;
@@ -165,36 +165,42 @@ static struct axl_pt_table *find_table(const struct axl_pt *pt, uint64_t va, uin
 	return table;
 }
 
-/* The same, made where it does not exist; NULL: no memory, or a 2 MiB page is there. */
+/* A new table below parent, where nothing is. */
+static struct axl_pt_table *add_child(struct axl_pt *pt, struct axl_pt_table *parent, uint32_t slot)
+{
+	struct axl_pt_table *child = create_table(pt, parent->level - 1);
+
+	if (!child)
+		return NULL;
+	child->parent = parent;
+	child->slot = slot;
+	parent->children[slot] = child;
+	parent->used++;
+	pt->table_count++;
+	/* The zeroes of the new table come before the entry that shows it. */
+	axl_dma_wmb();
+	write_entry(parent, slot, AXL_PTE_VALID_MASK | child->mem.bus);
+	return child;
+}
+
+/* As find_table(), but made where it does not exist; NULL: no memory, or a 2 MiB page is there. */
 static struct axl_pt_table *make_table(struct axl_pt *pt, uint64_t va, uint32_t level, int *err_out)
 {
 	struct axl_pt_table *table = pt->root;
 
-	while (table->level > level) {
+	while (table && table->level > level) {
 		uint32_t slot = index_at(va, table->level);
 		struct axl_pt_table *child = table->children[slot];
 
-		if (!child && is_leaf(table, slot)) {
+		*err_out = AXL_ERR_NOMEM;
+		if (!child && is_leaf(table, slot))
 			*err_out = AXL_ERR_EXISTS;
-			return NULL;
-		}
-		if (!child) {
-			child = create_table(pt, table->level - 1);
-			if (!child) {
-				*err_out = AXL_ERR_NOMEM;
-				return NULL;
-			}
-			child->parent = table;
-			child->slot = slot;
-			table->children[slot] = child;
-			table->used++;
-			pt->table_count++;
-			/* The zeroes of the new table come before the entry that shows it. */
-			axl_dma_wmb();
-			write_entry(table, slot, AXL_PTE_VALID_MASK | child->mem.bus);
-		}
+		else if (!child)
+			child = add_child(pt, table, slot);
 		table = child;
 	}
+	if (table)
+		*err_out = AXL_OK;
 	return table;
 }
 

@@ -8,9 +8,10 @@
 
 /* Where the fields of a completion are, in 32-bit words. */
 #define TAIL_WORD 7u
-AXL_STATIC_ASSERT(offsetof(struct axl_completion, status) == TAIL_WORD * 4, "tail: status");
-AXL_STATIC_ASSERT(offsetof(struct axl_completion, queue) == TAIL_WORD * 4 + 2, "tail: queue");
-AXL_STATIC_ASSERT(offsetof(struct axl_completion, flags) == TAIL_WORD * 4 + 3, "tail: flags");
+#define TAIL_BYTE ((size_t)TAIL_WORD * 4)
+AXL_STATIC_ASSERT(offsetof(struct axl_completion, status) == TAIL_BYTE, "tail: status");
+AXL_STATIC_ASSERT(offsetof(struct axl_completion, queue) == TAIL_BYTE + 2, "tail: queue");
+AXL_STATIC_ASSERT(offsetof(struct axl_completion, flags) == TAIL_BYTE + 3, "tail: flags");
 AXL_STATIC_ASSERT(offsetof(struct axl_completion, result) == 24, "result before the tail");
 AXL_STATIC_ASSERT(sizeof(struct axl_completion) == AXL_COMPLETION_BYTES, "ring stride");
 

@@ -85,7 +85,7 @@ static void grow_hash(struct axl_range *range)
 
 	if (range->used_count >> range->used_log2 == 0 || log2 > HASH_LOG2_MAX)
 		return;
-	table = range->os->ops->alloc(range->os->ctx, sizeof(*table) << log2);
+	table = range->os->ops->alloc(range->os->ctx, sizeof(struct axl_range_node *) << log2);
 	if (!table)
 		return;
 	range->used = table;
@@ -116,7 +116,7 @@ int axl_range_init(struct axl_range *range, const struct axl_os *os, uint64_t ba
 	range->size = size;
 	range->granule = granule;
 	range->used_log2 = HASH_LOG2_START;
-	range->used = os->ops->alloc(os->ctx, sizeof(*range->used) << HASH_LOG2_START);
+	range->used = os->ops->alloc(os->ctx, sizeof(struct axl_range_node *) << HASH_LOG2_START);
 	node = new_node(range);
 	if (!range->used || !node) {
 		os->ops->free(os->ctx, node);

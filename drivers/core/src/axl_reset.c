@@ -77,7 +77,8 @@ const struct axl_transition axl_reset_table[] = {
 
 #define ROWS (sizeof(axl_reset_table) / sizeof(axl_reset_table[0]))
 
-AXL_STATIC_ASSERT(ROWS == AXL_RESET_STATE_END * AXL_RESET_EVENT_END, "one row per state and event");
+AXL_STATIC_ASSERT(ROWS == (size_t)AXL_RESET_STATE_END * AXL_RESET_EVENT_END,
+		  "one row per state and event");
 
 const unsigned int axl_reset_table_count = ROWS;
 
