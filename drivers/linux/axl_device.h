@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/*
+ * One endpoint: what the driver knows of it, and who guards what.
+ *
+ * Lock order: axl_endpoints_lock, device lock, context lock, memory lock, queue lock;
+ * see drivers/core/LOCKING.md for what the core wants of each.
+ *
+ * Lifetime: struct axl_device lives with its struct drm_device, so as long as a file or
+ * a buffer is open. What needs the hardware (rings, page tables, DMA mappings) is
+ * released in remove() at the latest; afterwards every object answers -ENODEV.
+ */
+#ifndef AXL_DEVICE_H
+#define AXL_DEVICE_H
+
+#include <linux/mutex.h>
+#include <linux/pci.h>
+#include <linux/workqueue.h>
+#include <linux/xarray.h>
+
+#include <drm/drm_device.h>
+#include <drm/drm_drv.h>
+#include <drm/drm_file.h>
+#include <drm/drm_ioctl.h>
+#include <drm/drm_print.h>
+
+#include "axl_accel.h"
+#include "axl_addr.h"
+#include "axl_clock.h"
+#include "axl_errblk.h"
+#include "axl_health.h"
+#include "axl_ident.h"
+#include "axl_range.h"
+#include "axl_regs.h"
+#include "axl_reset.h"
+
+struct axl_queue;
+struct axl_vm;
+
+struct axl_vector {
+	struct axl_device *adev;
+	unsigned int number;
+};
+
+struct axl_device {
+	struct drm_device drm; /* first: allocated with devm_drm_dev_alloc() */
+	struct pci_dev *pdev;
+	struct axl_os os; /* how the core reaches us */
+
+	void __iomem *bar0; /* registers */
+	void __iomem *bar2; /* device memory, write-combined */
+	phys_addr_t bar2_pa;
+
+	struct axl_ident ident; /* constant after probe */
+
+	unsigned int vector_count;
+	struct axl_vector vectors[AXL_MSIX_VECTORS];
+
+	/* The device lock. Guards everything down to the next lock. */
+	struct mutex lock;
+	struct axl_clock clock;
+	struct axl_health health;
+	struct axl_reset reset;
+	struct axl_place place;
+	u32 address_reason; /* enum axl_address_reason of the last commit */
+	u32 address_generation;
+	u32 address_state; /* enum axl_address_state as last seen */
+	struct axl_peer peers[AXL_MAX_PEERS]; /* as last committed */
+	u32 peer_count;
+	struct axl_queue *queues[AXL_MAX_QUEUES]; /* written under queues_lock as well */
+	struct axl_vm *vms[AXL_MAX_CONTEXTS]; /* by context number */
+	struct task_struct *resetting_task; /* in pci_reset_bus() for us: callbacks are ours */
+	struct axl_errblk last_error;
+	u64 last_error_ns;
+	u64 error_records;
+
+	spinlock_t queues_lock; /* lets interrupt threads look into queues */
+
+	/* Guards memory, bos and their DMA mappings. */
+	struct mutex memory_lock;
+	struct axl_range memory; /* device memory */
+	struct list_head bos;
+
+	struct delayed_work health_work;
+	struct work_struct event_work; /* the event vector fired */
+
+	struct list_head endpoints_node; /* under axl_endpoints_lock */
+	struct list_head peers_node; /* under axl_peers_lock */
+	u64 bar2_bus; /* under axl_peers_lock */
+};
+
+static inline struct axl_device *axl_from_drm(struct drm_device *drm)
+{
+	return container_of(drm, struct axl_device, drm);
+}
+
+/* axl_os_linux.c */
+extern const struct axl_os_ops axl_os_linux_ops;
+int axl_errno(int err); /* of enum axl_err */
+
+/* axl_irq.c */
+int axl_irq_setup(struct axl_device *adev);
+void axl_irq_teardown(struct axl_device *adev); /* no handler runs afterwards */
+unsigned int axl_irq_queue_vector(const struct axl_device *adev, unsigned int queue);
+
+/* axl_place.c */
+void axl_place_find(struct axl_device *adev);
+int axl_place_commit(struct axl_device *adev); /* device lock held; an enum axl_err */
+void axl_place_join(struct axl_device *adev); /* no lock held; tells all endpoints */
+void axl_place_leave(struct axl_device *adev); /* likewise */
+
+/* axl_recovery.c */
+int axl_recovery_setup_hw(struct axl_device *adev); /* device lock held; an enum axl_err */
+int axl_recovery_feed(struct axl_device *adev, u32 event, unsigned int queue); /* likewise */
+int axl_recovery_usable(struct axl_device *adev); /* 0, -EIO, -EAGAIN, -ENODEV */
+int axl_recovery_after_os(struct axl_device *adev); /* device lock held; the OS has reset it */
+u32 axl_recovery_state(struct axl_device *adev); /* enum drm_axl_state */
+void axl_recovery_health_work(struct work_struct *work);
+void axl_recovery_event_work(struct work_struct *work);
+void axl_recovery_go_away(struct axl_device *adev); /* device lock held */
+
+/* axl_pci_err.c */
+extern const struct pci_error_handlers axl_pci_err_handlers;
+
+/* axl_sysfs.c */
+extern const struct attribute_group *axl_sysfs_groups[];
+
+/* axl_ioctl.c */
+extern const struct drm_ioctl_desc axl_ioctls[DRM_AXL_RESET + 1];
+
+/* How often health is looked at, and what counts as trouble (module parameters). */
+#define AXL_HEALTH_PERIOD_MS 1000
+extern unsigned int axl_queue_timeout_ms;
+extern unsigned int axl_heartbeat_timeout_ms;
+
+#endif

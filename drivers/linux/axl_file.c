@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+/* Open files: what they own, found by number, given back when they close. */
+#include <linux/slab.h>
+
+#include "axl_file.h"
+
+int axl_file_open(struct drm_device *drm, struct drm_file *file)
+{
+	struct axl_file *owner = kzalloc(sizeof(*owner), GFP_KERNEL);
+
+	if (!owner)
+		return -ENOMEM;
+	/* From 1: a forgotten field is not an object. */
+	xa_init_flags(&owner->vms, XA_FLAGS_ALLOC1);
+	xa_init_flags(&owner->queues, XA_FLAGS_ALLOC1);
+	file->driver_priv = owner;
+	return 0;
+}
+
+void axl_file_close(struct drm_device *drm, struct drm_file *file)
+{
+	struct axl_file *owner = file->driver_priv;
+	struct axl_queue *queue;
+	unsigned long index;
+	struct axl_vm *vm;
+
+	/* Queues first: a context with queues cannot go. */
+	xa_for_each(&owner->queues, index, queue)
+		axl_queue_destroy(queue);
+	xa_for_each(&owner->vms, index, vm) {
+		axl_vm_kill(vm);
+		axl_vm_put(vm);
+	}
+	xa_destroy(&owner->queues);
+	xa_destroy(&owner->vms);
+	kfree(owner);
+}
+
+struct axl_vm *axl_file_vm_get(struct drm_file *file, u32 id)
+{
+	struct axl_file *owner = file->driver_priv;
+	struct axl_vm *vm;
+
+	/* The array's lock keeps the file's reference while ours is taken. */
+	xa_lock(&owner->vms);
+	vm = xa_load(&owner->vms, id);
+	if (vm)
+		kref_get(&vm->ref);
+	xa_unlock(&owner->vms);
+	return vm;
+}
+
+struct axl_queue *axl_file_queue_get(struct drm_file *file, u32 id)
+{
+	struct axl_file *owner = file->driver_priv;
+	struct axl_queue *queue;
+
+	xa_lock(&owner->queues);
+	queue = xa_load(&owner->queues, id);
+	if (queue)
+		kref_get(&queue->ref);
+	xa_unlock(&owner->queues);
+	return queue;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/* What an open file owns. */
+#ifndef AXL_FILE_H
+#define AXL_FILE_H
+
+#include "axl_queue.h"
+#include "axl_vm.h"
+
+struct axl_file {
+	struct xarray vms; /* struct axl_vm by context_id, one reference each */
+	struct xarray queues; /* struct axl_queue by queue_id, one reference each */
+};
+
+int axl_file_open(struct drm_device *drm, struct drm_file *file);
+void axl_file_close(struct drm_device *drm, struct drm_file *file);
+
+/* With a reference; NULL: the file has none of that number. */
+struct axl_vm *axl_file_vm_get(struct drm_file *file, u32 id);
+struct axl_queue *axl_file_queue_get(struct drm_file *file, u32 id);
+
+#endif

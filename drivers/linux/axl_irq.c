@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+/*
+ * Interrupts: vector 0 for events, one more per queue; with fewer vectors queues share,
+ * and with a single one (MSI behind many switches) everything does.
+ */
+#include <linux/interrupt.h>
+
+#include "axl_device.h"
+#include "axl_queue.h"
+#include "axl_trace.h"
+
+unsigned int axl_irq_queue_vector(const struct axl_device *adev, unsigned int queue)
+{
+	if (adev->vector_count == 1)
+		return 0;
+	return 1 + queue % (adev->vector_count - 1);
+}
+
+static void axl_irq_emit(struct axl_device *adev, unsigned int queue)
+{
+	struct axl_event event = {
+		.time_ns = cpu_to_le64(ktime_get_ns()),
+		.queue = cpu_to_le16(queue),
+		.stage = AXL_STAGE_IRQ,
+		.origin = AXL_ORIGIN_DRIVER,
+	};
+
+	axl_trace_emit(adev, &event);
+}
+
+/* Completions are taken in where sleeping is allowed: fences have callbacks. */
+static irqreturn_t axl_irq_thread(int irq, void *data)
+{
+	struct axl_vector *vector = data;
+	struct axl_device *adev = vector->adev;
+	unsigned int i;
+
+	for (i = 0; i < adev->ident.queue_count; i++) {
+		struct axl_queue *queue;
+
+		if (axl_irq_queue_vector(adev, i) != vector->number)
+			continue;
+		queue = axl_queue_get_by_index(adev, i);
+		if (!queue)
+			continue;
+		if (axl_trace_is_on())
+			axl_irq_emit(adev, i);
+		axl_queue_reap(queue);
+		axl_queue_put(queue);
+	}
+	if (vector->number == 0)
+		schedule_work(&adev->event_work);
+	return IRQ_HANDLED;
+}
+
+static int axl_irq_request(struct axl_device *adev, unsigned int number)
+{
+	struct axl_vector *vector = &adev->vectors[number];
+	struct device *dev = &adev->pdev->dev;
+
+	vector->adev = adev;
+	vector->number = number;
+	/* No hard handler: MSI and MSI-X are edges, and ONESHOT is for levels. */
+	return devm_request_threaded_irq(dev, pci_irq_vector(adev->pdev, number), NULL,
+					 axl_irq_thread, IRQF_ONESHOT, dev_name(dev), vector);
+}
+
+int axl_irq_setup(struct axl_device *adev)
+{
+	int count = pci_alloc_irq_vectors(adev->pdev, 1, 1 + adev->ident.queue_count,
+					  PCI_IRQ_MSIX | PCI_IRQ_MSI);
+	unsigned int i;
+	int ret;
+
+	if (count < 0)
+		return dev_err_probe(&adev->pdev->dev, count, "no interrupt vector\n");
+	adev->vector_count = count;
+	for (i = 0; i < adev->vector_count; i++) {
+		ret = axl_irq_request(adev, i);
+		if (ret)
+			return dev_err_probe(&adev->pdev->dev, ret, "vector %u\n", i);
+	}
+	return 0;
+}
+
+void axl_irq_teardown(struct axl_device *adev)
+{
+	unsigned int i;
+
+	for (i = 0; i < adev->vector_count; i++)
+		devm_free_irq(&adev->pdev->dev, pci_irq_vector(adev->pdev, i), &adev->vectors[i]);
+}

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+/*
+ * What the PCI core tells us about errors and resets
+ * (Documentation/PCI/pci-error-recovery.rst). All callbacks may sleep.
+ */
+#include "axl_device.h"
+#include "axl_trace.h"
+
+static void axl_pci_err_emit(struct axl_device *adev, u32 value)
+{
+	struct axl_event event = {
+		.time_ns = cpu_to_le64(ktime_get_ns()),
+		.value = cpu_to_le32(value),
+		.stage = AXL_STAGE_AER,
+		.origin = AXL_ORIGIN_DRIVER,
+	};
+
+	axl_trace_emit(adev, &event);
+}
+
+static pci_ers_result_t axl_pci_err_detected(struct pci_dev *pdev, pci_channel_state_t state)
+{
+	struct axl_device *adev = pci_get_drvdata(pdev);
+
+	axl_pci_err_emit(adev, (__force u32)state);
+	switch (state) {
+	case pci_channel_io_normal:
+		/* Non-fatal: registers work, and the health check sees what does not go on. */
+		pci_warn(pdev, "error_detected: non-fatal\n");
+		return PCI_ERS_RESULT_CAN_RECOVER;
+	case pci_channel_io_frozen:
+		pci_warn(pdev, "error_detected: frozen, waiting for a reset\n");
+		mutex_lock(&adev->lock);
+		axl_recovery_feed(adev, AXL_RESET_EVENT_OS_BEGIN, 0);
+		mutex_unlock(&adev->lock);
+		return PCI_ERS_RESULT_NEED_RESET;
+	default:
+		pci_err(pdev, "error_detected: permanent failure\n");
+		mutex_lock(&adev->lock);
+		axl_recovery_feed(adev, AXL_RESET_EVENT_GONE, 0);
+		mutex_unlock(&adev->lock);
+		return PCI_ERS_RESULT_DISCONNECT;
+	}
+}
+
+static pci_ers_result_t axl_pci_err_mmio_enabled(struct pci_dev *pdev)
+{
+	struct axl_device *adev = pci_get_drvdata(pdev);
+	pci_ers_result_t result = PCI_ERS_RESULT_RECOVERED;
+
+	mutex_lock(&adev->lock);
+	if (axl_is_gone(&adev->os)) {
+		axl_recovery_feed(adev, AXL_RESET_EVENT_OS_BEGIN, 0);
+		result = PCI_ERS_RESULT_NEED_RESET;
+	}
+	mutex_unlock(&adev->lock);
+	return result;
+}
+
+/* The link is up again; configuration space is as after power-on. */
+static pci_ers_result_t axl_pci_err_slot_reset(struct pci_dev *pdev)
+{
+	struct axl_device *adev = pci_get_drvdata(pdev);
+	int err;
+
+	pci_restore_state(pdev);
+	pci_save_state(pdev); /* restoring used the saved state up */
+	mutex_lock(&adev->lock);
+	if (adev->reset.state == AXL_RESET_STATE_ONLINE)
+		/* Only another function's error was frozen, but our link was reset as well. */
+		axl_recovery_feed(adev, AXL_RESET_EVENT_OS_BEGIN, 0);
+	err = axl_recovery_after_os(adev);
+	mutex_unlock(&adev->lock);
+	return err ? PCI_ERS_RESULT_DISCONNECT : PCI_ERS_RESULT_RECOVERED;
+}
+
+static void axl_pci_err_resume(struct pci_dev *pdev)
+{
+	struct axl_device *adev = pci_get_drvdata(pdev);
+
+	/* Look soon whether everything goes on. */
+	mod_delayed_work(system_wq, &adev->health_work, 0);
+}
+
+static void axl_pci_err_cor_detected(struct pci_dev *pdev)
+{
+	axl_pci_err_emit(pci_get_drvdata(pdev), 0);
+}
+
+/* Somebody resets the function or the bus above it, or we do it ourselves. */
+static void axl_pci_err_reset_prepare(struct pci_dev *pdev)
+{
+	struct axl_device *adev = pci_get_drvdata(pdev);
+
+	if (READ_ONCE(adev->resetting_task) == current)
+		return;
+	mutex_lock(&adev->lock);
+	axl_recovery_feed(adev, AXL_RESET_EVENT_OS_BEGIN, 0);
+	mutex_unlock(&adev->lock);
+}
+
+static void axl_pci_err_reset_done(struct pci_dev *pdev)
+{
+	struct axl_device *adev = pci_get_drvdata(pdev);
+
+	if (READ_ONCE(adev->resetting_task) == current)
+		return;
+	mutex_lock(&adev->lock);
+	axl_recovery_after_os(adev);
+	mutex_unlock(&adev->lock);
+}
+
+const struct pci_error_handlers axl_pci_err_handlers = {
+	.error_detected = axl_pci_err_detected,
+	.mmio_enabled = axl_pci_err_mmio_enabled,
+	.slot_reset = axl_pci_err_slot_reset,
+	.reset_prepare = axl_pci_err_reset_prepare,
+	.reset_done = axl_pci_err_reset_done,
+	.resume = axl_pci_err_resume,
+	.cor_error_detected = axl_pci_err_cor_detected,
+};

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+/* Queues: making them, taking in completions, ending them. */
+#include <linux/slab.h>
+
+#include "axl_queue.h"
+#include "axl_trace.h"
+
+#define AXL_QUEUE_DEFAULT_LOG2 10
+#define AXL_QUEUE_BATCH 8 /* completions taken in at once: they lie on the stack */
+
+/* --- life ------------------------------------------------------------------------ */
+
+static void axl_queue_release(struct kref *ref)
+{
+	struct axl_queue *queue = container_of(ref, struct axl_queue, ref);
+
+	axl_vm_put(queue->vm);
+	kfree(queue);
+}
+
+void axl_queue_put(struct axl_queue *queue)
+{
+	kref_put(&queue->ref, axl_queue_release);
+}
+
+/*
+ * Interrupt threads look queues up and must not wait for the device lock, which a reset
+ * holds for long: the table has a spinlock of its own.
+ */
+struct axl_queue *axl_queue_get_by_index(struct axl_device *adev, unsigned int index)
+{
+	struct axl_queue *queue;
+
+	spin_lock(&adev->queues_lock);
+	queue = adev->queues[index];
+	if (queue)
+		kref_get(&queue->ref);
+	spin_unlock(&adev->queues_lock);
+	return queue;
+}
+
+static void axl_queue_set(struct axl_device *adev, unsigned int index, struct axl_queue *queue)
+{
+	spin_lock(&adev->queues_lock);
+	adev->queues[index] = queue;
+	spin_unlock(&adev->queues_lock);
+}
+
+static void axl_queue_emit(struct axl_queue *queue, u8 stage)
+{
+	struct axl_event event = {
+		.time_ns = cpu_to_le64(ktime_get_ns()),
+		.queue = cpu_to_le16(queue->index),
+		.context = cpu_to_le16(queue->vm->number),
+		.stage = stage,
+		.origin = AXL_ORIGIN_DRIVER,
+	};
+
+	axl_trace_emit(queue->adev, &event);
+}
+
+/* Device lock held. */
+static int axl_queue_start(struct axl_queue *queue, const struct axl_queue_attr *attr)
+{
+	struct axl_device *adev = queue->adev;
+	struct axl_qp_config config = {
+		.sq_log2 = attr->slots_log2 ? attr->slots_log2 : AXL_QUEUE_DEFAULT_LOG2,
+		.irq_enable = true,
+		.coalesce_count = attr->coalesce_count,
+		.coalesce_us = attr->coalesce_us,
+	};
+	int err;
+
+	while (config.index < adev->ident.queue_count && adev->queues[config.index])
+		config.index++;
+	if (config.index == adev->ident.queue_count)
+		return -ENOSPC;
+	config.vector = axl_irq_queue_vector(adev, config.index);
+	config.sq_log2 = min(config.sq_log2, adev->ident.max_ring_log2);
+	queue->index = config.index;
+	queue->slot_count = 1u << config.sq_log2;
+	err = axl_qp_init(&queue->qp, &adev->os, &adev->ident, &config);
+	if (err)
+		return axl_errno(err);
+	axl_qp_set_clock(&queue->qp, &adev->clock.line);
+	err = axl_qp_start(&queue->qp);
+	if (err) {
+		/* The endpoint may know the rings: they can go only after a reset. */
+		axl_recovery_feed(adev, AXL_RESET_EVENT_DEVICE_DEAD, 0);
+		axl_qp_deinit(&queue->qp);
+		return axl_errno(err);
+	}
+	axl_queue_set(adev, queue->index, queue);
+	return 0;
+}
+
+static int axl_queue_start_in(struct axl_queue *queue, const struct axl_queue_attr *attr)
+{
+	struct axl_device *adev = queue->adev;
+	int ret;
+
+	mutex_lock(&adev->lock);
+	ret = axl_recovery_usable(adev);
+	if (!ret)
+		ret = READ_ONCE(queue->vm->over); /* changes under the device lock only */
+	if (!ret)
+		ret = axl_queue_start(queue, attr);
+	if (!ret)
+		atomic_inc(&queue->vm->queue_count);
+	mutex_unlock(&adev->lock);
+	return ret;
+}
+
+int axl_queue_create(struct axl_vm *vm, const struct axl_queue_attr *attr,
+		     struct axl_queue **queue_out)
+{
+	struct axl_queue *queue = kzalloc(sizeof(*queue), GFP_KERNEL);
+	int ret;
+
+	if (!queue)
+		return -ENOMEM;
+	kref_init(&queue->ref);
+	queue->adev = vm->adev;
+	queue->vm = vm;
+	kref_get(&vm->ref);
+	spin_lock_init(&queue->lock);
+	init_waitqueue_head(&queue->wait);
+	INIT_LIST_HEAD(&queue->jobs);
+	queue->fence_context = dma_fence_context_alloc(1);
+	ret = axl_queue_start_in(queue, attr);
+	if (ret) {
+		axl_queue_put(queue);
+		return ret;
+	}
+	axl_queue_emit(queue, AXL_STAGE_QUEUE_CREATE);
+	*queue_out = queue;
+	return 0;
+}
+
+void axl_queue_close(struct axl_queue *queue, int over)
+{
+	lockdep_assert_held(&queue->adev->lock);
+	spin_lock(&queue->lock);
+	queue->closed = true;
+	if (!queue->over || over == -ENODEV)
+		queue->over = over;
+	spin_unlock(&queue->lock);
+	wake_up_all(&queue->wait);
+}
+
+void axl_queue_destroy(struct axl_queue *queue)
+{
+	struct axl_device *adev = queue->adev;
+	int err;
+
+	mutex_lock(&adev->lock);
+	if (adev->queues[queue->index] == queue) {
+		axl_queue_close(queue, -ECANCELED);
+		err = axl_qp_stop(&queue->qp);
+		if (err && err != AXL_ERR_GONE)
+			axl_recovery_feed(adev, AXL_RESET_EVENT_DEVICE_DEAD, 0);
+		axl_queue_retire(queue);
+	}
+	mutex_unlock(&adev->lock);
+	atomic_dec(&queue->vm->queue_count);
+	axl_queue_emit(queue, AXL_STAGE_QUEUE_DESTROY);
+	axl_queue_put(queue);
+}
+
+/* --- completions ------------------------------------------------------------------- */
+
+/* Queue lock held. Bounded: a command that is not in flight never comes out. */
+static void axl_queue_poll(struct axl_queue *queue, struct list_head *done)
+{
+	struct axl_cqe batch[AXL_QUEUE_BATCH];
+	u32 count, i;
+
+	do {
+		count = axl_qp_poll(&queue->qp, batch, AXL_QUEUE_BATCH);
+		for (i = 0; i < count; i++)
+			axl_job_account(queue, &batch[i], done);
+	} while (count == AXL_QUEUE_BATCH);
+}
+
+void axl_queue_reap(struct axl_queue *queue)
+{
+	LIST_HEAD(done);
+
+	spin_lock(&queue->lock);
+	if (!queue->closed)
+		axl_queue_poll(queue, &done);
+	spin_unlock(&queue->lock);
+	axl_job_signal(queue, &done);
+}
+
+/* Queue lock held, the pair stopped: what came in time counts, the rest is aborted. */
+static void axl_queue_abort(struct axl_queue *queue, struct list_head *done)
+{
+	struct axl_cqe batch[AXL_QUEUE_BATCH];
+	u32 count, i;
+
+	axl_queue_poll(queue, done);
+	do {
+		count = axl_qp_abort(&queue->qp, batch, AXL_QUEUE_BATCH);
+		for (i = 0; i < count; i++)
+			axl_job_account(queue, &batch[i], done);
+	} while (count);
+}
+
+void axl_queue_retire(struct axl_queue *queue)
+{
+	struct axl_device *adev = queue->adev;
+	LIST_HEAD(done);
+
+	lockdep_assert_held(&adev->lock);
+	if (adev->queues[queue->index] != queue)
+		return;
+	axl_qp_stop(&queue->qp); /* for its state: the device may be past answering */
+	spin_lock(&queue->lock);
+	axl_queue_abort(queue, &done);
+	spin_unlock(&queue->lock);
+	axl_queue_set(adev, queue->index, NULL);
+	axl_qp_deinit(&queue->qp);
+	axl_job_signal(queue, &done);
+}
+
+int axl_queue_restart(struct axl_queue *queue)
+{
+	LIST_HEAD(done);
+	int err = axl_qp_stop(&queue->qp);
+
+	if (err)
+		return err;
+	spin_lock(&queue->lock);
+	axl_queue_abort(queue, &done);
+	spin_unlock(&queue->lock);
+	axl_job_signal(queue, &done);
+	axl_qp_set_clock(&queue->qp, &queue->adev->clock.line);
+	err = axl_qp_start(&queue->qp);
+	if (err)
+		return err;
+	spin_lock(&queue->lock);
+	queue->over = 0;
+	queue->closed = false;
+	spin_unlock(&queue->lock);
+	wake_up_all(&queue->wait);
+	return AXL_OK;
+}

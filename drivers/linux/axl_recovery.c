@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+/* Resets and health: the core's state machine decides, this file does. */
+#include "axl_accel.h"
+#include "axl_ctrl.h"
+#include "axl_device.h"
+#include "axl_queue.h"
+#include "axl_vm.h"
+
+#define AXL_READY_TIMEOUT_US 5000000
+
+/* --- state ------------------------------------------------------------------------- */
+
+int axl_recovery_usable(struct axl_device *adev)
+{
+	lockdep_assert_held(&adev->lock);
+	switch (adev->reset.state) {
+	case AXL_RESET_STATE_ONLINE:
+		return 0;
+	case AXL_RESET_STATE_WEDGED:
+		return -EIO;
+	case AXL_RESET_STATE_GONE:
+		return -ENODEV;
+	default:
+		return -EAGAIN; /* the OS is resetting it */
+	}
+}
+
+u32 axl_recovery_state(struct axl_device *adev)
+{
+	switch (READ_ONCE(adev->reset.state)) {
+	case AXL_RESET_STATE_ONLINE:
+		return DRM_AXL_STATE_ONLINE;
+	case AXL_RESET_STATE_WEDGED:
+		return DRM_AXL_STATE_WEDGED;
+	case AXL_RESET_STATE_GONE:
+		return DRM_AXL_STATE_GONE;
+	default:
+		return DRM_AXL_STATE_RESETTING;
+	}
+}
+
+/* --- setting up ---------------------------------------------------------------------- */
+
+/* The same board must come back: another one is a new device, not a reset one. */
+static int axl_recovery_check_ident(struct axl_device *adev)
+{
+	struct axl_ident ident;
+	int err = axl_ident_read(&adev->os, &ident);
+
+	if (err)
+		return err;
+	if (memcmp(&ident, &adev->ident, sizeof(ident))) {
+		pci_err(adev->pdev, "identity changed: card=0x%016llx/%u was 0x%016llx/%u\n",
+			ident.board_serial, ident.endpoint_index, adev->ident.board_serial,
+			adev->ident.endpoint_index);
+		return AXL_ERR_DEVICE;
+	}
+	return AXL_OK;
+}
+
+int axl_recovery_setup_hw(struct axl_device *adev)
+{
+	const struct axl_os *os = &adev->os;
+	int err;
+
+	lockdep_assert_held(&adev->lock);
+	pci_set_master(adev->pdev);
+	err = axl_ctrl_wait_ready(os, AXL_READY_TIMEOUT_US);
+	if (!err)
+		err = axl_recovery_check_ident(adev);
+	if (!err)
+		err = axl_ctrl_set_event_vector(os, 0);
+	if (!err)
+		err = axl_clock_init(&adev->clock, os);
+	if (!err)
+		err = axl_clock_sample(&adev->clock, os);
+	if (!err)
+		err = axl_place_commit(adev);
+	if (!err)
+		err = axl_ctrl_set_enabled(os, true);
+	axl_health_restart(&adev->health);
+	return err;
+}
+
+/* --- what hangs on the endpoint ------------------------------------------------------- */
+
+static void axl_recovery_close_queues(struct axl_device *adev, int over)
+{
+	unsigned int i;
+
+	for (i = 0; i < AXL_MAX_QUEUES; i++) {
+		if (adev->queues[i])
+			axl_queue_close(adev->queues[i], over);
+	}
+}
+
+/* The endpoint cannot reach host memory: reset, without bus mastering, or gone. */
+static void axl_recovery_retire_all(struct axl_device *adev, int over)
+{
+	unsigned int i;
+
+	axl_recovery_close_queues(adev, over);
+	for (i = 0; i < AXL_MAX_QUEUES; i++) {
+		if (adev->queues[i])
+			axl_queue_retire(adev->queues[i]);
+	}
+	for (i = 0; i < AXL_MAX_CONTEXTS; i++) {
+		if (adev->vms[i])
+			axl_vm_retire(adev->vms[i], over);
+	}
+}
+
+/* --- doing what the state machine says ------------------------------------------------ */
+
+static int axl_recovery_reset_queue(struct axl_device *adev, unsigned int index)
+{
+	struct axl_queue *queue = adev->queues[index];
+	int err;
+
+	if (!queue)
+		return AXL_OK; /* destroyed meanwhile, which is as good */
+	axl_queue_close(queue, 0);
+	err = axl_reset_perform(&adev->os, AXL_RESET_ACTION_QUEUE, index);
+	return err ? err : axl_queue_restart(queue);
+}
+
+static int axl_recovery_reset_function(struct axl_device *adev, enum axl_reset_action action)
+{
+	int err;
+
+	axl_recovery_close_queues(adev, -ESTALE);
+	err = axl_reset_perform(&adev->os, action, 0);
+	if (err)
+		return err;
+	axl_recovery_retire_all(adev, -ESTALE);
+	return axl_recovery_setup_hw(adev);
+}
+
+static int axl_recovery_do(struct axl_device *adev, enum axl_reset_action action,
+			   unsigned int queue)
+{
+	pci_warn(adev->pdev, "recovery: action=%s queue=%u\n", axl_reset_action_name(action),
+		 queue);
+	if (action == AXL_RESET_ACTION_QUEUE)
+		return axl_recovery_reset_queue(adev, queue);
+	return axl_recovery_reset_function(adev, action);
+}
+
+static void axl_recovery_conclude(struct axl_device *adev, enum axl_reset_action action)
+{
+	switch (action) {
+	case AXL_RESET_ACTION_HOLD:
+		axl_recovery_close_queues(adev, -ESTALE);
+		break;
+	case AXL_RESET_ACTION_WEDGE:
+		pci_err(adev->pdev, "no reset helped: wedged; remove it or reset the bus\n");
+		pci_clear_master(adev->pdev);
+		axl_recovery_retire_all(adev, -EIO);
+		break;
+	case AXL_RESET_ACTION_UNPLUG:
+		pci_err(adev->pdev, "the endpoint is gone\n");
+		axl_recovery_retire_all(adev, -ENODEV);
+		break;
+	case AXL_RESET_ACTION_RESUME:
+		pci_info(adev->pdev, "online again: generation=%u\n", adev->reset.generation);
+		break;
+	default:
+		break;
+	}
+}
+
+int axl_recovery_feed(struct axl_device *adev, u32 event, unsigned int queue)
+{
+	enum axl_reset_action action;
+	int err = AXL_OK;
+
+	lockdep_assert_held(&adev->lock);
+	action = axl_reset_feed(&adev->reset, ktime_get_ns(), event);
+	while (axl_reset_is_reset(action)) {
+		err = axl_recovery_do(adev, action, queue);
+		if (err)
+			pci_err(adev->pdev, "recovery: action=%s failed: error=%s\n",
+				axl_reset_action_name(action), axl_err_name(err));
+		action = axl_reset_feed(&adev->reset, ktime_get_ns(), axl_reset_outcome(err));
+	}
+	axl_recovery_conclude(adev, action);
+	return err;
+}
+
+int axl_recovery_after_os(struct axl_device *adev)
+{
+	int err;
+
+	lockdep_assert_held(&adev->lock);
+	if (adev->reset.state != AXL_RESET_STATE_BUS)
+		return AXL_ERR_GONE;
+	axl_recovery_retire_all(adev, -ESTALE);
+	err = axl_recovery_setup_hw(adev);
+	axl_recovery_feed(adev, axl_reset_outcome(err), 0);
+	return err;
+}
+
+void axl_recovery_go_away(struct axl_device *adev)
+{
+	lockdep_assert_held(&adev->lock);
+	axl_recovery_close_queues(adev, -ENODEV);
+	if (!axl_is_gone(&adev->os)) {
+		axl_ctrl_set_enabled(&adev->os, false);
+		axl_write32(&adev->os, AXL_REG_ADDR_COMMIT, 0);
+	}
+	/* Whatever the endpoint still does, it does not do it to host memory. */
+	pci_clear_master(adev->pdev);
+	axl_reset_feed(&adev->reset, ktime_get_ns(), AXL_RESET_EVENT_GONE);
+	axl_recovery_retire_all(adev, -ENODEV);
+}
+
+/* --- looking for trouble ---------------------------------------------------------------- */
+
+/* Poll first: an interrupt may be lost. */
+static void axl_recovery_look(struct axl_device *adev, struct axl_health_queue *seen)
+{
+	unsigned int i;
+
+	for (i = 0; i < AXL_MAX_QUEUES; i++) {
+		struct axl_queue *queue = adev->queues[i];
+
+		if (!queue)
+			continue;
+		axl_queue_reap(queue);
+		spin_lock(&queue->lock);
+		if (!queue->closed) {
+			seen[i].completed = queue->qp.stats.completed;
+			seen[i].in_flight = axl_qp_in_flight(&queue->qp);
+			axl_qp_set_clock(&queue->qp, &adev->clock.line);
+		}
+		spin_unlock(&queue->lock);
+	}
+}
+
+static void axl_recovery_check(struct axl_device *adev)
+{
+	struct axl_health_queue seen[AXL_MAX_QUEUES] = {};
+	enum axl_health_verdict verdict;
+	u32 hung = 0;
+
+	if (axl_clock_sample(&adev->clock, &adev->os) == AXL_ERR_GONE) {
+		axl_recovery_feed(adev, AXL_RESET_EVENT_GONE, 0);
+		return;
+	}
+	axl_recovery_look(adev, seen);
+	verdict = axl_health_check(&adev->health, &adev->os, ktime_get_ns(), seen,
+				   adev->ident.queue_count, &hung);
+	if (verdict == AXL_HEALTH_QUEUE_HUNG)
+		axl_recovery_feed(adev, AXL_RESET_EVENT_QUEUE_HUNG, hung);
+	else if (verdict == AXL_HEALTH_FIRMWARE)
+		axl_recovery_feed(adev, AXL_RESET_EVENT_DEVICE_DEAD, 0);
+	else if (verdict == AXL_HEALTH_GONE)
+		axl_recovery_feed(adev, AXL_RESET_EVENT_GONE, 0);
+}
+
+void axl_recovery_health_work(struct work_struct *work)
+{
+	struct delayed_work *delayed = to_delayed_work(work);
+	struct axl_device *adev = container_of(delayed, struct axl_device, health_work);
+
+	mutex_lock(&adev->lock);
+	if (!axl_recovery_usable(adev))
+		axl_recovery_check(adev);
+	mutex_unlock(&adev->lock);
+	schedule_delayed_work(&adev->health_work, msecs_to_jiffies(AXL_HEALTH_PERIOD_MS));
+}
+
+/* The error block is taken in and cleared, so that the next error is seen as well. */
+static void axl_recovery_take_error(struct axl_device *adev)
+{
+	struct axl_errblk errblk;
+
+	if (axl_errblk_read(&adev->os, &errblk) || !errblk.valid)
+		return;
+	adev->last_error = errblk;
+	adev->last_error_ns = ktime_get_ns();
+	adev->error_records++;
+	axl_errblk_clear(&adev->os);
+	dev_warn_ratelimited(
+		&adev->pdev->dev,
+		"error=%u count=%u queue=%u context=%u sequence=%llu address=0x%016llx\n",
+		errblk.code, errblk.count, errblk.queue, errblk.context, errblk.sequence,
+		errblk.address);
+}
+
+void axl_recovery_event_work(struct work_struct *work)
+{
+	struct axl_device *adev = container_of(work, struct axl_device, event_work);
+
+	mutex_lock(&adev->lock);
+	if (!axl_recovery_usable(adev))
+		axl_recovery_take_error(adev);
+	mutex_unlock(&adev->lock);
+}

@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+/* Contexts: device page tables, and what is mapped in them. */
+#include <linux/dma-mapping.h>
+#include <linux/slab.h>
+
+#include "axl_accel.h"
+#include "axl_ctx.h"
+#include "axl_trace.h"
+#include "axl_vm.h"
+
+struct axl_mapping {
+	struct list_head node; /* in axl_vm.unmapped */
+	struct axl_bo *bo; /* one reference */
+	u64 va;
+};
+
+/* --- life ------------------------------------------------------------------------ */
+
+static void axl_vm_free_mapping(struct axl_vm *vm, struct axl_mapping *mapping)
+{
+	axl_range_free(&vm->va[mapping->va >> AXL_VM_KIND_SHIFT], mapping->va);
+	drm_gem_object_put(&mapping->bo->base);
+	kfree(mapping);
+}
+
+/* Context lock held: give back what no command can reach any more. */
+static void axl_vm_reap(struct axl_vm *vm)
+{
+	struct axl_mapping *mapping, *next;
+
+	/* Pairs with the increment in axl_submit: no job that began before is left. */
+	if (atomic_read(&vm->in_flight))
+		return;
+	list_for_each_entry_safe(mapping, next, &vm->unmapped, node) {
+		list_del(&mapping->node);
+		axl_vm_free_mapping(vm, mapping);
+	}
+}
+
+static void axl_vm_reap_work(struct work_struct *work)
+{
+	struct axl_vm *vm = container_of(work, struct axl_vm, reap_work);
+
+	mutex_lock(&vm->lock);
+	axl_vm_reap(vm);
+	mutex_unlock(&vm->lock);
+	axl_vm_put(vm);
+}
+
+void axl_vm_job_done(struct axl_vm *vm)
+{
+	if (!atomic_dec_and_test(&vm->in_flight))
+		return;
+	kref_get(&vm->ref);
+	if (!schedule_work(&vm->reap_work))
+		axl_vm_put(vm);
+}
+
+static void axl_vm_release(struct kref *ref)
+{
+	struct axl_vm *vm = container_of(ref, struct axl_vm, ref);
+	unsigned int i;
+
+	for (i = 1; i < AXL_VM_KIND_END; i++)
+		axl_range_deinit(&vm->va[i]);
+	xa_destroy(&vm->mappings);
+	mutex_destroy(&vm->lock);
+	drm_dev_put(&vm->adev->drm);
+	kfree(vm);
+}
+
+void axl_vm_put(struct axl_vm *vm)
+{
+	kref_put(&vm->ref, axl_vm_release);
+}
+
+static int axl_vm_init_ranges(struct axl_vm *vm)
+{
+	unsigned int i;
+	int err = AXL_OK;
+
+	for (i = 1; i < AXL_VM_KIND_END && !err; i++)
+		err = axl_range_init(&vm->va[i], &vm->adev->os, (u64)i << AXL_VM_KIND_SHIFT,
+				     1ull << AXL_VM_KIND_SHIFT, PAGE_SIZE);
+	return axl_errno(err);
+}
+
+/* Device lock held. */
+static int axl_vm_enable(struct axl_vm *vm)
+{
+	struct axl_device *adev = vm->adev;
+	unsigned int n;
+	int err;
+
+	for (n = 0; n < adev->ident.context_count && adev->vms[n]; n++)
+		;
+	if (n == adev->ident.context_count)
+		return -ENOSPC;
+	err = axl_pt_init(&vm->pt, &adev->os,
+			  adev->ident.features & AXL_IDENT_FEATURES_LARGE_PAGES_MASK);
+	if (err)
+		return axl_errno(err);
+	err = axl_ctx_enable(&adev->os, n, axl_pt_root(&vm->pt));
+	if (err) {
+		axl_pt_deinit(&vm->pt);
+		return axl_errno(err);
+	}
+	vm->number = n;
+	adev->vms[n] = vm;
+	return 0;
+}
+
+int axl_vm_create(struct axl_device *adev, struct axl_vm **vm_out)
+{
+	struct axl_vm *vm = kzalloc(sizeof(*vm), GFP_KERNEL);
+	int ret;
+
+	if (!vm)
+		return -ENOMEM;
+	kref_init(&vm->ref);
+	vm->adev = adev;
+	drm_dev_get(&adev->drm);
+	mutex_init(&vm->lock);
+	xa_init(&vm->mappings);
+	INIT_LIST_HEAD(&vm->unmapped);
+	INIT_WORK(&vm->reap_work, axl_vm_reap_work);
+	ret = axl_vm_init_ranges(vm);
+	if (!ret) {
+		mutex_lock(&adev->lock);
+		ret = axl_recovery_usable(adev);
+		if (!ret)
+			ret = axl_vm_enable(vm);
+		mutex_unlock(&adev->lock);
+	}
+	if (ret) {
+		axl_vm_put(vm);
+		return ret;
+	}
+	*vm_out = vm;
+	return 0;
+}
+
+void axl_vm_retire(struct axl_vm *vm, int over)
+{
+	struct axl_device *adev = vm->adev;
+
+	lockdep_assert_held(&adev->lock);
+	mutex_lock(&vm->lock);
+	if (!vm->over) {
+		vm->over = over;
+		axl_pt_deinit(&vm->pt);
+		adev->vms[vm->number] = NULL;
+	}
+	mutex_unlock(&vm->lock);
+}
+
+/* Device lock held: make the endpoint forget the page table, by force if need be. */
+static void axl_vm_disable(struct axl_vm *vm)
+{
+	struct axl_device *adev = vm->adev;
+	int err;
+
+	if (vm->over)
+		return;
+	err = axl_ctx_disable(&adev->os, vm->number);
+	if (err && err != AXL_ERR_GONE)
+		axl_recovery_feed(adev, AXL_RESET_EVENT_DEVICE_DEAD, 0);
+	axl_vm_retire(vm, -ENOENT);
+}
+
+int axl_vm_kill(struct axl_vm *vm)
+{
+	struct axl_device *adev = vm->adev;
+	struct axl_mapping *mapping;
+	unsigned long index;
+	bool busy;
+
+	mutex_lock(&adev->lock);
+	busy = atomic_read(&vm->queue_count);
+	if (!busy)
+		axl_vm_disable(vm);
+	mutex_unlock(&adev->lock);
+	if (busy)
+		return -EBUSY;
+	mutex_lock(&vm->lock);
+	xa_for_each(&vm->mappings, index, mapping) {
+		xa_erase(&vm->mappings, index);
+		axl_vm_free_mapping(vm, mapping);
+	}
+	axl_vm_reap(vm);
+	mutex_unlock(&vm->lock);
+	return 0;
+}
+
+/* --- mapping ----------------------------------------------------------------------- */
+
+static void axl_vm_emit(struct axl_vm *vm, u8 stage, u64 va, u64 bytes)
+{
+	struct axl_event event = {
+		.time_ns = cpu_to_le64(ktime_get_ns()),
+		.address = cpu_to_le64(va),
+		.bytes = cpu_to_le64(bytes),
+		.context = cpu_to_le16(vm->number),
+		.stage = stage,
+		.origin = AXL_ORIGIN_DRIVER,
+	};
+
+	axl_trace_emit(vm->adev, &event);
+}
+
+static int axl_vm_map_device(struct axl_vm *vm, struct axl_bo *bo, u64 va, bool writable)
+{
+	if (bo->generation != READ_ONCE(vm->adev->reset.generation))
+		return -ESTALE;
+	return axl_errno(
+		axl_pt_map(&vm->pt, va, bo->start, bo->base.size, AXL_SPACE_DEVICE, writable));
+}
+
+/* Memory lock held. All or nothing. */
+static int axl_vm_map_host(struct axl_vm *vm, struct axl_bo *bo, u64 va, bool writable)
+{
+	struct scatterlist *sg;
+	u64 done = 0;
+	int err = AXL_OK;
+	int i;
+
+	if (!bo->sgt)
+		return -ENODEV;
+	for_each_sgtable_dma_sg(bo->sgt, sg, i) {
+		u64 bytes = min_t(u64, sg_dma_len(sg), bo->base.size - done);
+
+		err = axl_pt_map(&vm->pt, va + done, sg_dma_address(sg), bytes, AXL_SPACE_HOST,
+				 writable);
+		if (err)
+			break;
+		done += bytes;
+	}
+	if (err && done)
+		axl_pt_unmap(&vm->pt, va, done);
+	return axl_errno(err);
+}
+
+static int axl_vm_map_pages(struct axl_vm *vm, struct axl_bo *bo, u64 va, bool writable)
+{
+	int ret;
+
+	if (bo->memory == DRM_AXL_MEMORY_DEVICE)
+		return axl_vm_map_device(vm, bo, va, writable);
+	mutex_lock(&vm->adev->memory_lock);
+	ret = axl_vm_map_host(vm, bo, va, writable);
+	mutex_unlock(&vm->adev->memory_lock);
+	return ret;
+}
+
+/* Context lock held. */
+static int axl_vm_map_at(struct axl_vm *vm, struct axl_mapping *mapping, bool writable)
+{
+	int ret = xa_err(xa_store(&vm->mappings, mapping->va >> PAGE_SHIFT, mapping, GFP_KERNEL));
+
+	if (ret)
+		return ret;
+	ret = axl_vm_map_pages(vm, mapping->bo, mapping->va, writable);
+	if (ret)
+		xa_erase(&vm->mappings, mapping->va >> PAGE_SHIFT);
+	return ret;
+}
+
+static int axl_vm_map_locked(struct axl_vm *vm, struct axl_mapping *mapping, bool writable)
+{
+	struct axl_bo *bo = mapping->bo;
+	unsigned int kind = bo->memory == DRM_AXL_MEMORY_DEVICE ? AXL_VM_DEVICE : AXL_VM_HOST;
+	u64 align = bo->base.size >= SZ_2M ? SZ_2M : PAGE_SIZE;
+	int ret;
+
+	if (vm->over)
+		return vm->over;
+	ret = axl_errno(axl_range_alloc(&vm->va[kind], bo->base.size, align, &mapping->va));
+	if (ret)
+		return ret;
+	ret = axl_vm_map_at(vm, mapping, writable);
+	if (ret)
+		axl_range_free(&vm->va[kind], mapping->va);
+	return ret;
+}
+
+int axl_vm_map(struct axl_vm *vm, struct axl_bo *bo, bool writable, u64 *va_out)
+{
+	struct axl_mapping *mapping = kzalloc(sizeof(*mapping), GFP_KERNEL);
+	int ret;
+
+	if (!mapping)
+		return -ENOMEM;
+	mapping->bo = bo;
+	mutex_lock(&vm->lock);
+	ret = axl_vm_map_locked(vm, mapping, writable);
+	if (!ret) {
+		drm_gem_object_get(&bo->base);
+		*va_out = mapping->va;
+		axl_vm_emit(vm, AXL_STAGE_DMA_MAP, mapping->va, bo->base.size);
+	}
+	mutex_unlock(&vm->lock);
+	if (ret)
+		kfree(mapping);
+	return ret;
+}
+
+/* Context lock held. The endpoint forgets the range before its memory can be reused. */
+static int axl_vm_unmap_pages(struct axl_vm *vm, const struct axl_mapping *mapping)
+{
+	int err;
+
+	if (vm->over)
+		return 0;
+	err = axl_pt_unmap(&vm->pt, mapping->va, mapping->bo->base.size);
+	if (err)
+		return axl_errno(err);
+	err = axl_ctx_invalidate(&vm->adev->os, vm->number);
+	if (!err)
+		axl_pt_reclaim(&vm->pt);
+	return axl_errno(err);
+}
+
+int axl_vm_unmap(struct axl_vm *vm, u64 va)
+{
+	struct axl_mapping *mapping;
+	int ret = 0;
+
+	if (va & ~PAGE_MASK)
+		return -EINVAL;
+	mutex_lock(&vm->lock);
+	mapping = xa_erase(&vm->mappings, va >> PAGE_SHIFT);
+	if (mapping) {
+		ret = axl_vm_unmap_pages(vm, mapping);
+		axl_vm_emit(vm, AXL_STAGE_DMA_UNMAP, va, mapping->bo->base.size);
+		list_add_tail(&mapping->node, &vm->unmapped);
+		/* An endpoint that did not answer may still know it: kept until later. */
+		if (!ret)
+			axl_vm_reap(vm);
+	} else {
+		ret = -ENOENT;
+	}
+	mutex_unlock(&vm->lock);
+	return ret;
+}
+
+int axl_vm_fault_state(struct axl_vm *vm, bool clear)
+{
+	int state;
+
+	mutex_lock(&vm->lock);
+	if (vm->over) {
+		state = vm->over;
+	} else {
+		state = axl_ctx_fault_state(&vm->adev->os, vm->number);
+		if (state == 1 && clear) {
+			int err = axl_ctx_clear_fault(&vm->adev->os, vm->number);
+
+			state = err < 0 ? err : 1;
+		}
+		state = state < 0 ? axl_errno(state) : state;
+	}
+	mutex_unlock(&vm->lock);
+	return state;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/* A context: a device page table, and what is mapped in it. */
+#ifndef AXL_VM_H
+#define AXL_VM_H
+
+#include <linux/kref.h>
+
+#include "axl_bo.h"
+#include "axl_device.h"
+#include "axl_pt.h"
+
+/* Bits 47:40 of a device virtual address: the direction of a command without a look-up. */
+#define AXL_VM_KIND_SHIFT 40
+enum axl_vm_kind {
+	AXL_VM_DEVICE = 1,
+	AXL_VM_HOST = 2,
+	AXL_VM_KIND_END = 3,
+};
+
+struct axl_vm {
+	struct kref ref;
+	struct axl_device *adev;
+	unsigned int number; /* of the context on the endpoint */
+	atomic_t queue_count; /* queues that use it */
+	atomic_t in_flight; /* jobs that may touch its memory */
+	struct work_struct reap_work; /* gives back what was unmapped */
+
+	struct mutex lock; /* the context lock: guards all below and the context's registers */
+	int over; /* 0, or why it cannot be used any more */
+	struct axl_pt pt;
+	struct axl_range va[AXL_VM_KIND_END]; /* [0] is unused */
+	struct xarray mappings; /* struct axl_mapping by page number */
+	struct list_head unmapped; /* mappings that commands in flight may still use */
+};
+
+int axl_vm_create(struct axl_device *adev, struct axl_vm **vm_out);
+void axl_vm_put(struct axl_vm *vm);
+
+/*
+ * Give back its context and all that it maps; who still has a reference keeps an empty
+ * shell. -EBUSY: queues use it, nothing was done. May be called more than once.
+ */
+int axl_vm_kill(struct axl_vm *vm);
+
+/* Device lock held; the function was reset or cannot do DMA any more. */
+void axl_vm_retire(struct axl_vm *vm, int over);
+
+int axl_vm_map(struct axl_vm *vm, struct axl_bo *bo, bool writable, u64 *va_out);
+int axl_vm_unmap(struct axl_vm *vm, u64 va);
+
+/* 0 or 1, or an error; clears it if asked to. */
+int axl_vm_fault_state(struct axl_vm *vm, bool clear);
+
+/* A job of this context has ended. May sleep: no. */
+void axl_vm_job_done(struct axl_vm *vm);
+
+#endif
