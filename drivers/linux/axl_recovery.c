@@ -270,22 +270,27 @@ void axl_recovery_health_work(struct work_struct *work)
 	schedule_delayed_work(&adev->health_work, msecs_to_jiffies(AXL_HEALTH_PERIOD_MS));
 }
 
+static void axl_recovery_log_error(struct axl_device *adev, const struct axl_errblk *error)
+{
+	struct device *dev = &adev->pdev->dev;
+
+	dev_warn_ratelimited(dev, "error=%u count=%u queue=%u context=%u sequence=%llu va=0x%llx\n",
+			     error->code, error->count, error->queue, error->context,
+			     error->sequence, error->address);
+}
+
 /* The error block is taken in and cleared, so that the next error is seen as well. */
 static void axl_recovery_take_error(struct axl_device *adev)
 {
-	struct axl_errblk errblk;
+	struct axl_errblk error;
 
-	if (axl_errblk_read(&adev->os, &errblk) || !errblk.valid)
+	if (axl_errblk_read(&adev->os, &error) || !error.valid)
 		return;
-	adev->last_error = errblk;
+	adev->last_error = error;
 	adev->last_error_ns = ktime_get_ns();
 	adev->error_records++;
 	axl_errblk_clear(&adev->os);
-	dev_warn_ratelimited(
-		&adev->pdev->dev,
-		"error=%u count=%u queue=%u context=%u sequence=%llu address=0x%016llx\n",
-		errblk.code, errblk.count, errblk.queue, errblk.context, errblk.sequence,
-		errblk.address);
+	axl_recovery_log_error(adev, &error);
 }
 
 void axl_recovery_event_work(struct work_struct *work)

@@ -2,6 +2,9 @@
 /* Tracepoints: one per stage, found by a table of the schema. */
 #include "axl_device.h"
 
+#define CREATE_TRACE_POINTS
+#include "axl_trace.h"
+
 /* Listeners of all tracepoints together: one look tells whether any is on. */
 static atomic_t axl_trace_listeners = ATOMIC_INIT(0);
 
@@ -15,9 +18,6 @@ void axl_trace_unreg(void)
 {
 	atomic_dec(&axl_trace_listeners);
 }
-
-#define CREATE_TRACE_POINTS
-#include "axl_trace.h"
 
 static void (*const axl_trace_stages[AXL_STAGE_END])(const struct axl_device *adev,
 						     const struct axl_event *event) = {

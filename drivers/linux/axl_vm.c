@@ -210,10 +210,12 @@ static void axl_vm_emit(struct axl_vm *vm, u8 stage, u64 va, u64 bytes)
 
 static int axl_vm_map_device(struct axl_vm *vm, struct axl_bo *bo, u64 va, bool writable)
 {
+	int err;
+
 	if (bo->generation != READ_ONCE(vm->adev->reset.generation))
 		return -ESTALE;
-	return axl_errno(
-		axl_pt_map(&vm->pt, va, bo->start, bo->base.size, AXL_SPACE_DEVICE, writable));
+	err = axl_pt_map(&vm->pt, va, bo->start, bo->base.size, AXL_SPACE_DEVICE, writable);
+	return axl_errno(err);
 }
 
 /* Memory lock held. All or nothing. */
