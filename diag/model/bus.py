@@ -71,14 +71,13 @@ class ShadowDoorbells:
     """Doorbells that a client rings without a message.
 
     It stores the value at the same offset (relative to `offset`) of shared memory and then
-    signals the eventfd.
+    signals an eventfd, of which every client gets its own.
     """
 
     offset: int
     """First doorbell byte within BAR0."""
     size: int
     memory_fd: int
-    event_fd: int
 
 
 @dataclass(slots=True)

@@ -125,7 +125,6 @@ class Endpoint:
         self.dma = Dma(self.memory, fabric, config.n, self.address)
         self._doorbell_fd = sealed_memory(f"axl-doorbells{config.n}", DOORBELL_BYTES)
         self._doorbell_map = mmap.mmap(self._doorbell_fd, DOORBELL_BYTES)
-        self._event_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self.engine = Engine(
             self.clock,
             self.dma,
@@ -248,7 +247,6 @@ class Endpoint:
         self.engine.doorbells.release()
         self._doorbell_map.close()
         os.close(self._doorbell_fd)
-        os.close(self._event_fd)
         self.memory.close()
 
     # -- inside --------------------------------------------------------------------------
@@ -262,9 +260,7 @@ class Endpoint:
         }
         msix = self.config.irq == "msix"
         irqs = {IrqKind.MSIX: MSIX_VECTORS} if msix else {IrqKind.MSI: MSI_VECTORS}
-        doorbells = ShadowDoorbells(
-            DOORBELL_BASE, DOORBELL_BYTES, self._doorbell_fd, self._event_fd
-        )
+        doorbells = ShadowDoorbells(DOORBELL_BASE, DOORBELL_BYTES, self._doorbell_fd)
         return FunctionSpec(f"axl{self.config.n}", regions, irqs, shadow_doorbells=doorbells)
 
     def _identify(self) -> None:

@@ -38,10 +38,14 @@ class Loop:
         self._order = itertools.count()
         self._running = False
 
-    def add_reader(self, fd: int, callback: Callable[[], None]) -> None:
-        """Call `callback` whenever `fd` is readable or hung up."""
+    def add_reader(self, fd: int, callback: Callable[[], None], *, edge: bool = False) -> None:
+        """Call `callback` whenever `fd` is readable or hung up.
+
+        With `edge` only when it became readable or more arrived, which every write to an
+        eventfd does: it need not be read then.
+        """
         self._readers[fd] = callback
-        self._epoll.register(fd, select.EPOLLIN)
+        self._epoll.register(fd, select.EPOLLIN | (select.EPOLLET if edge else 0))
 
     def remove_reader(self, fd: int) -> None:
         """Forget `fd`; to be called before the descriptor is closed."""

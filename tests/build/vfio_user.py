@@ -48,7 +48,6 @@ class RecordingFunction:
     def __init__(self, *, shadow: bool = True, irqs: dict[IrqKind, int] | None = None) -> None:
         self.memory_fd = memfd(BAR2_BYTES)
         self.shadow_fd = memfd(0x10000)
-        self.event_fd = eventfd()
         self.spec = FunctionSpec(
             name="recording",
             regions={
@@ -60,9 +59,7 @@ class RecordingFunction:
             irq_counts=irqs or {IrqKind.INTX: 1, IrqKind.MSI: 8, IrqKind.MSIX: 17},
         )
         if shadow:
-            self.spec.shadow_doorbells = ShadowDoorbells(
-                0x10000, 0x10000, self.shadow_fd, self.event_fd
-            )
+            self.spec.shadow_doorbells = ShadowDoorbells(0x10000, 0x10000, self.shadow_fd)
         self.bytes = {region: bytearray(spec.size) for region, spec in self.spec.regions.items()}
         self.calls: list[str] = []
         self.bus: HostBus | None = None
@@ -112,7 +109,7 @@ class RecordingFunction:
 
     def close(self) -> None:
         """Give the descriptors back."""
-        for fd in (self.memory_fd, self.shadow_fd, self.event_fd):
+        for fd in (self.memory_fd, self.shadow_fd):
             os.close(fd)
 
     def _let_go(self) -> None:

@@ -181,15 +181,49 @@ def test_memory_is_sealed_against_truncation(client: VfioUserClient, fd: int) ->
 
 
 def test_memory_that_cannot_be_sealed_is_refused(client: VfioUserClient, tmp_path: Path) -> None:
-    """A memfd without sealing, a file and a pipe are refused with EPERM or EINVAL."""
+    """A memfd without sealing, a file and a pipe are refused with EPERM."""
     unsealable = memfd(0x1000, os.MFD_CLOEXEC)
     file = os.open(tmp_path / "file", os.O_RDWR | os.O_CREAT)
     os.ftruncate(file, 0x1000)
     pipe = os.pipe()
-    for number, code in ((unsealable, errno.EPERM), (file, errno.EPERM), (pipe[0], EINVAL)):
-        client.request(Command.DMA_MAP, dma_map(BASE, 0x1000), [number], expect=code)
+    for number in (unsealable, file, pipe[0]):
+        client.request(Command.DMA_MAP, dma_map(BASE, 0x1000), [number], expect=errno.EPERM)
     for number in (unsealable, file, *pipe):
         os.close(number)
+
+
+def test_nothing_is_asked_of_a_file_without_seals(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Not even its size: a file system in user space could let the server wait for ever."""
+    file = os.open(tmp_path / "file", os.O_RDWR | os.O_CREAT)
+
+    def asked(_: int) -> os.stat_result:
+        raise AssertionError("fstat of a file that may be in user space")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(dma_map_module.os, "fstat", asked)
+        with pytest.raises(RequestError, match="EPERM"):
+            DmaMap().add(BASE, 0x1000, RW, 0, file)
+    os.close(file)
+
+
+def test_files_of_one_client_leave_addresses_for_others() -> None:
+    """Sparse files are mapped whole; together they are limited, and unmapping gives back."""
+    limit = dma_map_module.MAX_FILE_BYTES
+    assert 64 * limit < 1 << 47
+    fds = [memfd(limit // 2) for _ in range(3)]
+    greedy = DmaMap()
+    for number, fd in enumerate(fds[:2]):
+        greedy.add(BASE + 0x1000 * number, 0x1000, RW, 0, fd)
+    with pytest.raises(RequestError, match="ENOSPC"):
+        greedy.add(BASE + 0x2000, 0x1000, RW, 0, fds[2])
+    greedy.release(greedy.take(BASE, 0x1000))
+    greedy.add(BASE + 0x2000, 0x1000, RW, 0, fds[2])
+    greedy.release(greedy.take_all())
+    assert greedy.retained == 0
+    for fd in fds:
+        os.close(fd)
 
 
 def test_trusted_clients_need_no_seal() -> None:

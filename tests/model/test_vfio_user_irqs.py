@@ -7,17 +7,22 @@ import contextlib
 import errno
 import itertools
 import os
+import select
+import signal
+import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from diag.model.bus import IrqKind
+from diag.model.vfio_user import irqs as irqs_module
 from diag.model.vfio_user.client import VfioUserClient
 from diag.model.vfio_user.descriptors import close_all
 from diag.model.vfio_user.irqs import InterruptSet
 from diag.model.vfio_user.protocol import Command, IrqSetFlag, Request, RequestError
-from tests.build.vfio_user import Served, eventfd, irq_set, open_fds, serving
+from tests.build.vfio_user import Served, eventfd, irq_set, memfd, open_fds, serving
 
 NONE, BOOL, EVENTFD = IrqSetFlag.DATA_NONE, IrqSetFlag.DATA_BOOL, IrqSetFlag.DATA_EVENTFD
 MASK, UNMASK = IrqSetFlag.ACTION_MASK, IrqSetFlag.ACTION_UNMASK
@@ -189,6 +194,35 @@ def test_full_counter_does_not_stop_the_device(served: Served, client: VfioUserC
     os.close(full)
 
 
+def test_client_that_makes_its_eventfd_block_again_does_not_stop_the_device(
+    served: Served, client: VfioUserClient
+) -> None:
+    """The non-blocking flag is the client's too: it is looked at before every signal."""
+    full = eventfd()
+    client.assign_eventfds(MSIX, [full])
+    os.set_blocking(full, True)
+    os.eventfd_write(full, (1 << 64) - 2)
+    assert raised(served, 0)
+    os.close(full)
+
+
+def test_a_signal_ends_a_write_that_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that wins the race between look and write blocks until the next signal."""
+    full = os.eventfd(0, os.EFD_CLOEXEC)
+    os.eventfd_write(full, (1 << 64) - 2)
+    monkeypatch.setattr(irqs_module.fcntl, "fcntl", lambda *_: os.O_NONBLOCK)
+    handler = signal.signal(signal.SIGUSR1, lambda *_: None)
+    blocked = threading.get_ident()
+    knock = threading.Timer(0.05, lambda: signal.pthread_kill(blocked, signal.SIGUSR1))
+    knock.start()
+    try:
+        irqs_module._write(full)
+    finally:
+        knock.join()
+        signal.signal(signal.SIGUSR1, handler)
+        os.close(full)
+
+
 BAD = [
     b"",
     irq_set(MSIX, EVENTFD | TRIGGER, 0, 1)[:-1],
@@ -239,16 +273,35 @@ def test_descriptors_must_fit(
     assert open_fds() == before
 
 
-def test_only_eventfds_are_taken(served: Served, client: VfioUserClient, events: list[int]) -> None:
-    """A pipe among the descriptors refuses all of them and changes nothing."""
-    pipe = os.pipe()
+def other_descriptors(folder: Path) -> list[int]:
+    """One descriptor of each kind that is no eventfd, a file of that very name among them."""
+    disguised = folder / "anon_inode:[eventfd]"
+    with select.epoll() as epoll:
+        polling = os.dup(epoll.fileno())
+    return [
+        polling,
+        *os.pipe(),
+        *(end.detach() for end in socket.socketpair()),
+        os.open(disguised, os.O_RDWR | os.O_CREAT),
+        os.open("/dev/null", os.O_WRONLY),
+        memfd(0x1000),
+        os.memfd_create("anon_inode:[eventfd]"),
+        os.pidfd_open(os.getpid()),
+    ]
+
+
+def test_only_eventfds_are_taken(
+    served: Served, client: VfioUserClient, events: list[int], tmp_path: Path
+) -> None:
+    """Any other descriptor refuses all of the request, changes nothing and does not leak."""
+    others = other_descriptors(tmp_path)
     before = open_fds()
     payload = irq_set(MSIX, EVENTFD | TRIGGER, 0, 2)
-    client.request(Command.DEVICE_SET_IRQS, payload, [events[0], pipe[1]], expect=EINVAL)
+    for fd in others:
+        client.request(Command.DEVICE_SET_IRQS, payload, [events[0], fd], expect=EINVAL)
     assert open_fds() == before
     assert not raised(served, 0)
-    for fd in pipe:
-        os.close(fd)
+    close_all(others)
 
 
 def test_every_flag_combination_keeps_the_books(events: list[int]) -> None:

@@ -374,14 +374,55 @@ def test_memory_that_cannot_be_protected_is_named(
     os.close(plain)
 
 
-def test_doorbell_is_watched_only_with_a_client(served: Served) -> None:
-    """A ring before a client came is forgotten, one while it is there reaches the function."""
-    os.eventfd_write(served.function.event_fd, 1)
+def doorbell_of(client: VfioUserClient) -> int:
+    """The client's doorbell eventfd; the caller closes it."""
+    shadow = client.shadow_doorbells()
+    assert shadow is not None
+    os.close(shadow.memory_fd)
+    return shadow.event_fd
+
+
+def test_every_doorbell_write_is_noticed(served: Served) -> None:
+    """The eventfd is never read, and yet each write rings once it is served."""
     with served.client() as client:
-        client.device_info()
-        assert calls(served) == ["attach"]
-        os.eventfd_write(served.function.event_fd, 1)
+        bell = doorbell_of(client)
+        for rings in range(1, 200):
+            os.eventfd_write(bell, 1)
+            served.settle(lambda rings=rings: served.function.calls.count("doorbell") == rings)
+        assert os.eventfd_read(bell) == 199
+        os.close(bell)
+
+
+def test_a_doorbell_that_blocks_reads_does_not_stop_the_server(served: Served) -> None:
+    """A client that makes its eventfd blocking and drains it hurts only itself."""
+    with served.client() as client:
+        bell = doorbell_of(client)
+        os.set_blocking(bell, True)
+        for _ in range(100):
+            os.eventfd_write(bell, 1)
+            os.eventfd_read(bell)
+        assert client.device_info()[1] == 9
+        os.eventfd_write(bell, 1)
         served.settle(lambda: "doorbell" in served.function.calls)
+        os.close(bell)
+
+
+def test_a_doorbell_dies_with_its_client(served: Served) -> None:
+    """A client that has gone rings no more and cannot take its successor's signals away."""
+    with served.client() as client:
+        old = doorbell_of(client)
+        os.eventfd_write(old, (1 << 64) - 3)
+    served.settle(lambda: "detach" in served.function.calls)
+    with served.client() as client:
+        bell = doorbell_of(client)
+        served.function.calls.clear()
+        os.eventfd_write(old, 1)
+        assert client.device_info()[1] == 9
+        assert calls(served) == []
+        os.eventfd_write(bell, 1)
+        served.settle(lambda: "doorbell" in served.function.calls)
+        os.close(bell)
+    os.close(old)
 
 
 def test_function_that_fails_everywhere_is_contained(served: Served) -> None:
@@ -401,9 +442,11 @@ def test_function_that_fails_everywhere_is_contained(served: Served) -> None:
         )
         function.fail = ZeroDivisionError("reset")
         client.request(Command.DEVICE_RESET, expect=errno.EIO)
+        bell = doorbell_of(client)
         function.fail = ZeroDivisionError("doorbell")
-        os.eventfd_write(function.event_fd, 1)
+        os.eventfd_write(bell, 1)
         served.settle(lambda: function.fail is None)
+        os.close(bell)
         assert client.device_info()[1] == 9
         function.fail = ZeroDivisionError("detach")
     served.settle(lambda: not served.server._peers)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,10 +31,12 @@ from diag.model.rack.runtime_dir import RackDir
 from diag.model.rack.spec import RackSpec
 from diag.model.rack.tap import TapWriter
 from diag.model.tlp import TlpTap
-from diag.model.vfio_user.server import VfioUserServer
+from diag.model.vfio_user.server import ServerOptions, VfioUserServer
 from pyaccel.spec import regs
 from pyaccel.spec.types import Register
 
+UNBLOCK_S: Final = 1.0
+"""How long a client can block this process by a trick with its interrupt eventfd."""
 LINK_DOWN: Final = "surprise link-down: reads return all-ones"
 
 
@@ -99,6 +102,7 @@ class Worker:
 
     def run(self) -> None:
         """Tell the supervisor that the sockets accept, and serve."""
+        signal.signal(signal.SIGALRM, _ignore_signal)
         self._supervisor.notify("ready", {})
         self._loop.run()
 
@@ -107,8 +111,17 @@ class Worker:
         path = context.directory.socket(placed.socket)
         # A worker that was killed leaves its socket behind.
         path.unlink(missing_ok=True)
-        server = VfioUserServer(str(path), endpoint, self._loop)
+        options = ServerOptions(
+            on_connect=self._clients_changed, on_disconnect=self._clients_changed
+        )
+        server = VfioUserServer(str(path), endpoint, self._loop, options)
         return _Served(placed, endpoint, server)
+
+    def _clients_changed(self) -> None:
+        """While there are clients a signal comes now and then: it ends a write that blocks."""
+        has_clients = any(served.server.has_client for served in self._served.values())
+        interval = UNBLOCK_S if has_clients else 0
+        signal.setitimer(signal.ITIMER_REAL, interval, interval)
 
     def _arm_presets(self, spec: RackSpec) -> None:
         for preset in spec.faults:
@@ -245,6 +258,10 @@ def run_worker(
     worker = Worker(context, endpoints, sock)
     with contextlib.suppress(KeyboardInterrupt):
         worker.run()
+
+
+def _ignore_signal(_number: int, _frame: object) -> None:
+    """Interrupting a system call is all that the signal is for."""
 
 
 def _reader(endpoint: RackEndpoint) -> ReadRegister:

@@ -8,6 +8,9 @@ Truncation: touching a mapped page beyond the end of its file kills the process 
 Therefore a file must be a memfd with F_SEAL_SHRINK. QEMU's memory-backend-memfd has the
 seal; where it is missing but allowed it is added here, and a file that cannot be sealed is
 refused with EPERM. Pages punched out of a sealed file read as zero again and do no harm.
+
+The seal is asked for before anything else: only the kernel's own memory has seals, whereas
+fstat or a page fault of a file in user space (FUSE) waits for a process that may never answer.
 """
 
 from __future__ import annotations
@@ -27,8 +30,9 @@ PAGE_BYTES = 4096
 MAX_MAPS = 65535
 """As the protocol's default, and the most that QEMU accepts."""
 MAX_FILES = 4096
-MAX_FILE_BYTES = 1 << 46
-"""A quarter of the address space of an x86-64 process."""
+MAX_FILE_BYTES = 1 << 40
+"""Of all files of one client together. They are mapped whole, sparse or not: without a limit
+one client could use up the 2**47 bytes of addresses that it shares with the others."""
 ADDRESS_END = 1 << 64
 # A plain number: the complement of a Flag has none of the unknown bits.
 ALL_ACCESS = int(MapFlag.READ | MapFlag.WRITE)
@@ -86,6 +90,7 @@ class DmaMap:
         self._starts: list[int] = []
         self._maps: list[Mapping] = []
         self._files: dict[tuple[int, int], _File] = {}
+        self._mapped_bytes = 0
         self.retained = 0
         """Unmapped files of which a view was still held: a bug of the function."""
 
@@ -191,9 +196,11 @@ class DmaMap:
     def _open(self, fd: int, needed: int, *, writable: bool) -> _File:
         """The mapped file behind `fd`, mapped anew if it grew or becomes writable."""
         try:
+            if not self._trust_unsealed:
+                _seal(fd)
             stat = os.fstat(fd)
             key = (stat.st_dev, stat.st_ino)
-            if needed > stat.st_size or stat.st_size > MAX_FILE_BYTES:
+            if needed > stat.st_size:
                 reason = f"needs {needed} of a file of {stat.st_size} bytes"
                 raise RequestError(errno.EINVAL, reason)
             file = self._files.get(key)
@@ -201,20 +208,23 @@ class DmaMap:
                 return file
             if len(self._files) >= MAX_FILES:
                 raise RequestError(errno.ENOSPC, f"{MAX_FILES} files are mapped already")
-            if not self._trust_unsealed:
-                _seal(fd)
+            if self._mapped_bytes + stat.st_size > MAX_FILE_BYTES:
+                reason = f"the files of one client may have {MAX_FILE_BYTES} bytes together"
+                raise RequestError(errno.ENOSPC, reason)
             # An older mapping of the same file lives on until its users are gone.
             file = _File(key, fd, writable=writable)
         except (OSError, ValueError) as error:
             code = error.errno if isinstance(error, OSError) else errno.EINVAL
             raise RequestError(code or errno.EINVAL, f"cannot map the file: {error}") from None
         self._files[key] = file
+        self._mapped_bytes += file.size
         return file
 
     def _put(self, file: _File) -> None:
         file.users -= 1
         if file.users:
             return
+        self._mapped_bytes -= file.size
         if self._files.get(file.key) is file:
             del self._files[file.key]
         if not file.close():

@@ -8,6 +8,7 @@ The client decides with DEVICE_SET_IRQS which kind is in use; a function that ra
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -177,7 +178,7 @@ class InterruptSet:
             if old is not None:
                 os.close(old)
             if new:
-                # A full counter must not stop the device; see docs of `_write`.
+                # A full counter must not stop the device; see `_write`.
                 os.set_blocking(new[number], False)
                 fds[index] = new[number]
             elif wanted.action is IrqSetFlag.ACTION_TRIGGER:
@@ -230,7 +231,10 @@ def _chosen(data: bytes, kind: IrqSetFlag, start: int, count: int) -> list[int]:
 
 
 def _is_eventfd(fd: int) -> bool:
-    """Whether `fd` is an eventfd: anything else could block or misread our writes."""
+    """Whether `fd` is an eventfd: anything else could block or misread our writes.
+
+    The name cannot be made up: that of a file is a path, which begins with a slash.
+    """
     try:
         return str(Path(f"/proc/self/fd/{fd}").readlink()) == EVENTFD_LINK
     except OSError:
@@ -241,10 +245,13 @@ def _write(fd: int) -> None:
     """Signal an eventfd.
 
     A full counter means that the interrupt is pending anyway. The descriptor was made
-    non-blocking when it came; a client that undoes that and fills the counter stalls the
-    process that serves it, which is why a worker should serve one client's devices only.
+    non-blocking when it came, but the client shares that flag and may have undone it. One
+    that undoes it between the look and the write makes the write block: a worker has a
+    timer whose signal ends that (see `Worker`).
     """
+    if not fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_NONBLOCK:
+        os.set_blocking(fd, False)
     try:
         os.eventfd_write(fd, 1)
-    except BlockingIOError:
+    except (BlockingIOError, InterruptedError):
         return

@@ -7,7 +7,6 @@ closed. Who connects and says nothing is closed after a while and keeps nobody o
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import fcntl
 import logging
@@ -183,12 +182,14 @@ class ServerOptions:
 
     Args:
         peers: resolves bus addresses of other endpoints' BARs, see `DmaMap`.
-        on_disconnect: called after `function.detach()`; firmware restores the BARs here.
+        on_connect: called when a client has agreed on the version.
+        on_disconnect: called after `function.detach()`.
         trust_unsealed: accept DMA memory that its client may truncate, see `DmaMap`.
         handshake_ns: how long a connection may take to its VERSION.
     """
 
     peers: PeerLookup | None = None
+    on_connect: Callable[[], None] | None = None
     on_disconnect: Callable[[], None] | None = None
     trust_unsealed: bool = False
     handshake_ns: int = HANDSHAKE_NS
@@ -271,7 +272,9 @@ class VfioUserServer:
         reply = session.handle(request, fds_lost=fds_lost)
         if session.is_attached:
             peer.session, self._client = session, peer
-            self._watch_doorbells()
+            self._watch_doorbells(session.doorbell_fd)
+            if options.on_connect is not None:
+                options.on_connect()
         return reply
 
     def _is_taken(self) -> bool:
@@ -286,33 +289,26 @@ class VfioUserServer:
         if peer is not self._client or peer.session is None:
             return
         self._client = None
-        self._unwatch_doorbells()
+        if peer.session.doorbell_fd is not None:
+            self._loop.remove_reader(peer.session.doorbell_fd)
         peer.session.close()
         if peer.session.retained_views:
             LOG.error("path=%s %d files kept mapped", self.path, peer.session.retained_views)
         if self._options.on_disconnect is not None:
             self._options.on_disconnect()
 
-    def _watch_doorbells(self) -> None:
-        shadow = self._function.spec.shadow_doorbells
-        if shadow is None:
+    def _watch_doorbells(self, fd: int | None) -> None:
+        if fd is None:
             return
-        fd, doorbell = shadow.event_fd, self._function.doorbell
-        _drain(fd)
+        doorbell = self._function.doorbell
 
         def ring() -> None:
-            _drain(fd)
             try:
                 doorbell()
             except Exception:
                 LOG.exception("function=%s doorbell failed", self._function.spec.name)
 
-        self._loop.add_reader(fd, ring)
-
-    def _unwatch_doorbells(self) -> None:
-        shadow = self._function.spec.shadow_doorbells
-        if shadow is not None:
-            self._loop.remove_reader(shadow.event_fd)
+        self._loop.add_reader(fd, ring, edge=True)
 
 
 class _Peer:
@@ -402,9 +398,3 @@ def _identity(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
-
-
-def _drain(fd: int) -> None:
-    """Reset an eventfd's counter."""
-    with contextlib.suppress(BlockingIOError):
-        os.eventfd_read(fd)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -72,6 +73,13 @@ class Session:
         self._irqs = InterruptSet(function.spec.irq_counts)
         self._client = version.Capabilities()
         self.is_attached = False
+        self.doorbell_fd: int | None = None
+        """Eventfd of the shadow doorbells while attached, None without.
+
+        A new one for every client: an earlier one may still hold its own, and could take
+        signals away or leave the counter full. Never read, because a client can make a read
+        block: the non-blocking flag belongs to the file description that both share.
+        """
         self._handlers: dict[int, Callable[[Request], tuple[bytes, list[int]]]] = {
             Command.VERSION: self._version,
             Command.DMA_MAP: self._dma_map,
@@ -116,6 +124,9 @@ class Session:
         finally:
             self._dma.release(self._dma.take_all())
             self._irqs.close()
+            if self.doorbell_fd is not None:
+                os.close(self.doorbell_fd)
+                self.doorbell_fd = None
 
     @property
     def retained_views(self) -> int:
@@ -155,6 +166,8 @@ class Session:
         self._client = version.parse(request.payload)
         self._function.attach(ClientBus(self._dma, self._irqs))
         self.is_attached = True
+        if self._function.spec.shadow_doorbells is not None:
+            self.doorbell_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         return version.encode(version.answer(self._client)), []
 
     def _dma_map(self, request: Request) -> tuple[bytes, list[int]]:
@@ -212,7 +225,9 @@ class Session:
         self._region(index)
         shadow = self._function.spec.shadow_doorbells
         # Both descriptors or none: a client that takes fewer writes by messages.
-        if shadow is None or index != Region.BAR0 or self._client.max_msg_fds < 2:
+        event_fd = self.doorbell_fd
+        unable = self._client.max_msg_fds < 2
+        if shadow is None or event_fd is None or unable or index != Region.BAR0:
             return head.pack(head.size, 0, index, 0), []
         needed = head.size + wire.SUB_REGION.size
         reply = head.pack(needed, 0, index, 1)
@@ -221,7 +236,7 @@ class Session:
         sub_region = wire.SUB_REGION.pack(
             shadow.offset, shadow.size, 0, wire.IO_FD_SHADOW, 0, 1, 0, 0
         )
-        return reply + sub_region, [shadow.event_fd, shadow.memory_fd]
+        return reply + sub_region, [event_fd, shadow.memory_fd]
 
     def _irq_info(self, request: Request) -> tuple[bytes, list[int]]:
         argsz, flags, index, count = unpack(wire.IRQ_INFO, request.payload)
