@@ -40,5 +40,9 @@ class RingError(TraceError):
     """An event ring breaks its contract; it is left alone from then on."""
 
 
+class RingUnfinishedError(RingError):
+    """An event ring has no magic: it is being made, or its writer died making it."""
+
+
 class RecorderBusyError(TraceError):
     """Somebody else records on this rack."""

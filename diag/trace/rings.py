@@ -28,7 +28,7 @@ from diag.trace.decode.ring import (
     RingState,
     Span,
 )
-from diag.trace.errors import RingError
+from diag.trace.errors import RingError, RingUnfinishedError
 from diag.trace.model import MAX_ENDPOINTS, Endpoint, Loss, Poll, Refused
 from diag.trace.schema import to_batch
 
@@ -45,7 +45,7 @@ class Ring:
     """One open ring file: the thin shell around a RingDecoder."""
 
     def __init__(self, path: Path, label: str) -> None:
-        """OSError if it cannot be opened, RingError if it is no ring."""
+        """OSError if it cannot be opened, RingError if it is no ring (or none yet)."""
         self.path = path
         self.label = label
         """How losses and refusals name it."""
@@ -53,6 +53,9 @@ class Ring:
         self._fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
         try:
             header = os.pread(self._fd, HEADER_BYTES, 0)
+            # Judged from the bytes that were read: a second look could find it finished.
+            if header[:8] in (b"", bytes(8)):
+                raise RingUnfinishedError("its magic, which is written last, is missing")
             self.decoder = RingDecoder(header, _regular_file_bytes(self._fd))
         except BaseException:
             os.close(self._fd)
@@ -206,8 +209,8 @@ class RingSource:
         except FileNotFoundError:
             return
         except (RingError, OSError) as error:
-            if _is_unfinished(path):
-                return  # its magic is written last: look again at the next poll
+            if isinstance(error, RingUnfinishedError) and _is_young(path):
+                return  # look again at the next poll
             self._ignored.add(key)
             self._note_refusal(path.name, error, seen)
             return
@@ -297,18 +300,13 @@ def _regular_file_bytes(fd: int) -> int:
     return info.st_size
 
 
-def _is_unfinished(path: Path) -> bool:
-    """True while a ring is being made: its magic, written last, is still zero."""
+def _is_young(path: Path) -> bool:
+    """Whether a ring may still be in the making."""
     try:
-        info = path.lstat()
-        if not stat.S_ISREG(info.st_mode):
-            return False
-        with path.open("rb") as file:
-            magic = file.read(8)
+        age_s = time.time() - path.lstat().st_mtime
     except OSError:
         return False
-    young = abs(time.time() - info.st_mtime) < UNFINISHED_GRACE_S
-    return young and (len(magic) < 8 or magic == bytes(8))
+    return abs(age_s) < UNFINISHED_GRACE_S
 
 
 def _inode(path: Path) -> int:

@@ -138,6 +138,17 @@ def test_ring_without_magic_yet_is_taken_once_it_has_one(folder):
     assert sequences(source.poll()) == [0, 1]
 
 
+def test_ring_finished_just_after_it_was_read_is_not_refused(folder, monkeypatch):
+    """A header read before its magic was written counts as unfinished, whatever is there now."""
+    source = RingSource(folder, ENDPOINTS)
+    RingWriter(folder / "1-0.ring").write(submits(2))
+    real = os.pread
+    monkeypatch.setattr(os, "pread", lambda *_: bytes(128))
+    assert source.poll().refused == ()
+    monkeypatch.setattr(os, "pread", real)
+    assert sequences(source.poll()) == [0, 1]
+
+
 def test_head_that_goes_back_ends_the_ring_only(folder):
     """A ring that breaks its contract later is dropped with what was read before kept."""
     source = RingSource(folder, ENDPOINTS)
