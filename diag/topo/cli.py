@@ -6,16 +6,16 @@ from __future__ import annotations
 import json
 import os
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 
-from diag.topo.document import to_document
+from diag.terminal import accept_any_encoding, printable, version_text
+from diag.topo.document import document_of, to_document
 from diag.topo.findings import find
 from diag.topo.model import Endpoint, Port, Rack
-from diag.topo.protocol import Source, SourceError
+from diag.topo.protocol import Source, SourceError, SourceUsageError
 from diag.topo.render import plain, render_endpoint, render_port, render_table, render_tree
 from diag.topo.sources import open_source
 
@@ -45,11 +45,7 @@ app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        try:
-            number = version("accelstack")
-        except PackageNotFoundError:
-            number = "(not installed)"
-        typer.echo(f"accel-info {number}")
+        typer.echo(version_text("accel-info"))
         raise typer.Exit
 
 
@@ -82,7 +78,7 @@ def info(  # noqa: PLR0913, PLR0917 - one per option
         _show(opened, rack, subject, table=table, as_json=as_json)
     except SourceError as error:
         typer.echo(f"accel-info: {error}", err=True)
-        raise typer.Exit(FAILED) from None
+        raise typer.Exit(USAGE if isinstance(error, SourceUsageError) else FAILED) from None
     if check and any(finding.severity != "note" for finding in find(rack)):
         raise typer.Exit(FAILED)
 
@@ -100,9 +96,7 @@ def _show(source: Source, rack: Rack, subject: str | None, *, table: bool, as_js
 
 def _show_one(source: Source, rack: Rack, found: Endpoint | Port, *, as_json: bool) -> None:
     if as_json:
-        document = to_document(rack)
-        members = document["endpoints" if isinstance(found, Endpoint) else "ports"]
-        _print_json(next(item for item in members if item["bdf"] == found.bdf))
+        _print_json(document_of(rack, found))
         return
     if isinstance(found, Endpoint):
         lines = render_endpoint(rack, found, _registers(source, found))
@@ -134,25 +128,28 @@ def _find(rack: Rack, subject: str) -> Endpoint | Port:
     for member in members:
         if member.bdf == long:
             return member
+    count = len(rack.endpoints)
+    numbers = f"a number (0..{count - 1}), " if count else ""
     typer.echo(
-        f"accel-info: {subject[:60]!r}: no such endpoint or port; give a number"
-        f" (0..{len(rack.endpoints) - 1}), a bus address or card:SERIAL/INDEX",
+        f"accel-info: {printable(subject, 60)}: no such endpoint or port;"
+        f" give {numbers}a bus address or card:SERIAL/INDEX",
         err=True,
     )
     raise typer.Exit(USAGE)
 
 
 def _save(rack: Rack, path: Path) -> None:
-    text = json.dumps(to_document(rack), indent=2, ensure_ascii=False) + "\n"
+    text = json.dumps(to_document(rack), indent=2) + "\n"
     try:
         path.write_text(text, "utf-8")
     except OSError as error:
-        raise SourceError(f"{path}: {error.strerror}") from None
+        raise SourceUsageError(f"{path}: cannot be written: {error.strerror}") from None
     typer.echo(f"accel-info: saved to {path}", err=True)
 
 
 def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    # ASCII only: nothing in it can drive a terminal, and every encoding has it.
+    typer.echo(json.dumps(value, indent=2))
 
 
 def _paint() -> Any:
@@ -163,6 +160,7 @@ def _paint() -> Any:
 
 def main() -> None:
     """Console script."""
+    accept_any_encoding()
     app(prog_name="accel-info")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Iterator
 from typing import Any, Final
 
 from diag.topo.findings import find
@@ -16,6 +17,8 @@ from diag.topo.model import Address, Aer, Bar, Endpoint, Link, Port, Rack
 
 FORMAT: Final = "axl-topology"
 VERSION: Final = 1
+MAX_DEPTH: Final = 64
+"""Ports above each other; as in the schema of an endpoint's path."""
 
 
 class DocumentError(ValueError):
@@ -38,6 +41,26 @@ def to_document(rack: Rack) -> dict[str, Any]:
     }
 
 
+def document_of(rack: Rack, member: Endpoint | Port) -> dict[str, Any]:
+    """The same document with nothing but one endpoint or port, the ports above it, its findings."""
+    above = {port.bdf for port in _upwards(rack, member.parent)}
+    shown = above | {member.bdf}
+    if isinstance(member, Endpoint):
+        shown.add(f"card:0x{member.serial:016x}")
+    document = to_document(rack)
+    for kind in ("ports", "endpoints"):
+        document[kind] = [item for item in document[kind] if item["bdf"] in shown]
+    document["findings"] = [item for item in document["findings"] if item["subject"] in shown]
+    return document
+
+
+def _upwards(rack: Rack, bdf: str | None) -> Iterator[Port]:
+    port = None if bdf is None else rack.port(bdf)
+    while port is not None:
+        yield port
+        port = None if port.parent is None else rack.port(port.parent)
+
+
 def from_document(text: str, source: str) -> Rack:
     """A rack from a document's text; `source` replaces what the document says it is from.
 
@@ -51,7 +74,7 @@ def from_document(text: str, source: str) -> Rack:
 
     try:
         document = json.loads(text)
-        jsonschema.Draft202012Validator(SCHEMA).validate(document)
+        _validator(jsonschema.Draft202012Validator)(SCHEMA).validate(document)
     except (ValueError, RecursionError) as error:
         raise DocumentError(f"no valid JSON: {str(error)[:120]}") from None
     except jsonschema.ValidationError as error:
@@ -67,6 +90,15 @@ def from_document(text: str, source: str) -> Rack:
     )
     _check_tree(rack)
     return rack
+
+
+def _validator(base: Any) -> Any:
+    """`base`, but 1.0 is no integer: JSON Schema takes it for one, and nothing below us does."""
+    import jsonschema.validators as module  # noqa: PLC0415 - slow to import
+
+    extend: Any = module.extend
+    checker = base.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)
+    return extend(base, type_checker=checker)
 
 
 def _port(port: Port) -> dict[str, Any]:
@@ -120,13 +152,15 @@ def _read_endpoint(item: dict[str, Any]) -> Endpoint:
 
 
 def _check_tree(rack: Rack) -> None:
-    known: set[str] = set()
+    depth: dict[str | None, int] = {None: 0}
     for port in rack.ports:
-        if port.bdf in known or (port.parent is not None and port.parent not in known):
+        if port.bdf in depth or port.parent not in depth:
             raise DocumentError(f"port {port.bdf}: listed twice, or its parent is not above it")
-        known.add(port.bdf)
+        depth[port.bdf] = depth[port.parent] + 1
+        if depth[port.bdf] > MAX_DEPTH:
+            raise DocumentError(f"port {port.bdf}: more than {MAX_DEPTH} ports above each other")
     for endpoint in rack.endpoints:
-        if endpoint.parent not in known:
+        if endpoint.parent not in depth:
             raise DocumentError(f"endpoint {endpoint.n}: there is no port {endpoint.parent}")
 
 

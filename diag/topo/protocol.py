@@ -12,6 +12,10 @@ class SourceError(Exception):
     """A source cannot be read; the message says where, why and what to do."""
 
 
+class SourceUsageError(SourceError):
+    """What the user named is no source: another word is needed, not another try."""
+
+
 class Source(Protocol):
     """Reads a PCI tree.
 

@@ -7,9 +7,10 @@ import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from diag.terminal import printable
 from diag.topo.findings import Finding, find
 from diag.topo.model import Aer, Endpoint, Port, Rack
-from diag.topo.text import UNKNOWN, bdf_shortener, dash, full_link, printable, short_link, size
+from diag.topo.text import UNKNOWN, bdf_shortener, dash, full_link, short_link, size
 
 Paint = Callable[[str, str], str]
 """(text, severity) to the text as the terminal shall show it."""
@@ -220,7 +221,7 @@ def _wrapped(text: str, indent: str = "") -> list[str]:
 
 def _endpoint_pairs(endpoint: Endpoint) -> list[tuple[str, str]]:
     address = endpoint.address
-    reason = f" ({address.reason})" if address and address.reason else ""
+    reason = f" ({printable(address.reason)})" if address and address.reason else ""
     health = f" ({printable(endpoint.health_reason)})" if endpoint.health_reason else ""
     return [
         ("health", f"{endpoint.health}{health}"),
@@ -236,9 +237,17 @@ def _endpoint_pairs(endpoint: Endpoint) -> list[tuple[str, str]]:
         ("link", full_link(endpoint.link)),
         ("interrupts", dash(endpoint.irq)),
         ("memory", size(endpoint.memory_bytes)),
-        ("used by", "nobody" if endpoint.client_pid is None else f"pid {endpoint.client_pid}"),
+        ("used by", _user(endpoint)),
         ("errors", _aer(endpoint.aer)),
     ]
+
+
+def _user(endpoint: Endpoint) -> str:
+    if endpoint.client_pid is not None:
+        return f"pid {endpoint.client_pid}"
+    # With a reason, nobody could be asked; without one, nobody holds it.
+    asked = "client_pid" not in endpoint.unavailable
+    return "nobody" if asked else _or_reason(endpoint, "client_pid", None)
 
 
 def _or_reason(endpoint: Endpoint, name: str, value: object) -> str:

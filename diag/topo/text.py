@@ -3,15 +3,10 @@
 
 from __future__ import annotations
 
+from diag.terminal import printable
 from diag.topo.model import GIGATRANSFERS, Link, Rack
 
 UNKNOWN = "—"
-
-
-def printable(text: str, most: int = 200) -> str:
-    """Text from a device or a file with everything escaped that could drive a terminal."""
-    safe = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text[:most])
-    return safe if len(text) <= most else f"{safe}..."
 
 
 def short_link(link: Link) -> str:

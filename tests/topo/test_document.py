@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diag.topo.document import DocumentError, from_document, to_document
+from diag.topo.document import (
+    MAX_DEPTH,
+    DocumentError,
+    document_of,
+    from_document,
+    to_document,
+)
 from diag.topo.model import Bar
 from diag.topo.protocol import SourceError
+from diag.topo.render import render_tree
 from diag.topo.schema import SCHEMA
 from diag.topo.sources.file import FileSource
 from tests.build.topologies import STALE, endpoint, link, rack
@@ -66,6 +74,18 @@ def changed(path: str, value: Any) -> str:
     return json.dumps(document)
 
 
+def deep(count: int) -> str:
+    """A document with nothing but `count` ports, each below the one before."""
+    document = to_document(FULL)
+    (port,) = document["ports"]
+    places = [f"0000:{n:02x}:00.0" for n in range(count)]
+    document["ports"] = [
+        {**port, "bdf": place, "parent": above}
+        for place, above in zip(places, [None, *places], strict=False)
+    ]
+    return json.dumps({**document, "endpoints": []})
+
+
 BAD = {
     "not JSON": ("{", "no valid JSON"),
     "deep": ("[" * 100_000, "no valid JSON"),
@@ -79,6 +99,8 @@ BAD = {
     "huge slot": (changed("ports.0.slot", 10**30), r"ports\[0\]\.slot"),
     "bad health": (changed("endpoints.0.health", "fine"), "health"),
     "orphan": (changed("endpoints.0.parent", "0000:07:00.0"), "there is no port 0000:07:00.0"),
+    "float for a number": (changed("ports.0.secondary", 1.0), r"ports\[0\]\.secondary"),
+    "too deep": (deep(MAX_DEPTH + 1), "more than 64 ports above each other"),
     "port below itself": (changed("ports.0.parent", "0000:00:01.0"), "its parent is not above it"),
 }
 
@@ -89,6 +111,29 @@ def test_a_bad_document_is_refused_with_its_place(text: str, reason: str) -> Non
     with pytest.raises(DocumentError, match=reason) as caught:
         from_document(text, "test")
     assert len(str(caught.value)) < 400
+
+
+def test_the_deepest_tree_that_is_accepted_can_be_drawn() -> None:
+    """The limit is what the drawing holds out, too."""
+    assert len(list(render_tree(from_document(deep(MAX_DEPTH), "test")))) > MAX_DEPTH
+
+
+def test_one_endpoint_is_a_document_of_its_own() -> None:
+    """It holds the endpoint, the ports above it and its findings, and reads back."""
+    other = endpoint(n=1, bdf="0000:02:00.0", index=1)
+    whole = rack(FULL.endpoints[0], other)
+    document = document_of(whole, other)
+    assert [item["n"] for item in document["endpoints"]] == [1]
+    assert [item["bdf"] for item in document["ports"]] == [other.parent]
+    assert FULL.endpoints[0].bdf not in {item["subject"] for item in document["findings"]}
+    assert from_document(json.dumps(document), "test").endpoints == (other,)
+
+
+def test_a_fifo_is_an_empty_file(tmp_path: Path) -> None:
+    """Nobody waits for a writer that never comes."""
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(SourceError, match="no valid JSON"):
+        FileSource(str(tmp_path / "fifo")).read()
 
 
 @given(st.text(max_size=200))

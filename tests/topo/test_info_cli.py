@@ -19,8 +19,10 @@ from typer.testing import CliRunner, Result
 import diag.model.cli
 import diag.topo.cli
 from diag.model.rack.launch import RunningRack
+from diag.topo.document import to_document
 from diag.topo.schema import SCHEMA
 from tests.build.racks import runtime_directory
+from tests.build.topologies import endpoint, rack
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -136,20 +138,46 @@ def test_a_dead_worker_is_shown_within_its_deadline(mixed: RunningRack) -> None:
 
 
 SOURCES = [
-    ("nonsense", "is none of auto, rack[:DIR], file:PATH"),
-    ("kernel", "no kernel driver yet"),
-    ("rack:nowhere", "see: accel-rack status"),
-    ("file:/nonexistent", "No such file"),
-    ("rack:../x", "topology"),
+    ("nonsense", 2, "is none of auto, rack[:DIR], file:PATH"),
+    ("kernel", 2, "no kernel driver yet"),
+    ("rack:nowhere", 1, "see: accel-rack status"),
+    ("file:/nonexistent", 2, "No such file"),
+    ("rack:../x", 1, "topology"),
 ]
 
 
-@pytest.mark.parametrize(("source", "reason"), SOURCES)
-def test_a_source_that_cannot_be_read_is_told(base: Path, source: str, reason: str) -> None:
-    """Exit status 1 and one line on standard error."""
-    done = info("--source", source, expect=1)
+@pytest.mark.parametrize(("source", "status", "reason"), SOURCES)
+def test_a_source_that_cannot_be_read_is_told(
+    base: Path, source: str, status: int, reason: str
+) -> None:
+    """One line on standard error; the exit status tells a wrong word from a silent rack."""
+    done = info("--source", source, expect=status)
     assert reason in done.stderr
     assert done.stdout == ""
+
+
+def test_what_a_stranger_wrote_cannot_drive_the_terminal(tmp_path: Path) -> None:
+    """Control characters of a snapshot are shown escaped, as text and as JSON."""
+    document = to_document(rack(endpoint()))
+    document["endpoints"][0]["address"]["reason"] = document["name"] = "\x9b31m\x1b[2J\ud800"
+    path = tmp_path / "snap.json"
+    path.write_text(json.dumps(document))
+    for words in ((), ("0",), ("0000:00:01.0",), ("--json",), ("--table",)):
+        text = info(*words, "--source", f"file:{path}").stdout
+        assert not {"\x1b", "\x9b", "\ud800"} & set(text), words
+
+
+def test_a_terminal_without_the_characters_is_no_error(base: Path) -> None:
+    """An old terminal sees question marks, not a traceback."""
+    words = [sys.executable, "-m", "diag.topo.cli", "--help"]
+    env = os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    subprocess.run(words, env=env, check=True, capture_output=True)
+    path = base / "snap.json"
+    path.write_text(json.dumps(to_document(rack(endpoint()))))
+    words = [sys.executable, "-m", "diag.topo.cli", "--source", f"file:{path}"]
+    done = subprocess.run(words, env=env, check=False, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert b"root port" in done.stdout
 
 
 @pytest.mark.parametrize("app", [diag.topo.cli.app, diag.model.cli.app])

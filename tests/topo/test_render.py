@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from diag.model.rack.runtime_dir import RackDir
+from diag.terminal import printable
 from diag.topo.model import Rack
 from diag.topo.protocol import SourceError
 from diag.topo.render import render_endpoint, render_port, render_table, render_tree
 from diag.topo.sources.rack import RackSource
-from diag.topo.text import printable, short_link, size
+from diag.topo.text import short_link, size
 from tests.build.racks import runtime_directory
 from tests.build.topologies import endpoint, link, port, rack, topology_text
 

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from diag.topo.protocol import Source, SourceError
+from diag.terminal import printable
+from diag.topo.protocol import Source, SourceUsageError
 from diag.topo.sources.file import FileSource
 from diag.topo.sources.rack import RackSource
 
@@ -12,7 +13,8 @@ def open_source(text: str) -> Source:
     """A source by what follows --source: auto, rack, rack:DIR_OR_NAME or file:PATH.
 
     Raises:
-        SourceError: an unknown kind of source, or nothing to choose.
+        SourceUsageError: an unknown kind of source.
+        SourceError: nothing to choose.
     """
     kind, _, rest = text.partition(":")
     if kind == "file" and rest:
@@ -20,5 +22,7 @@ def open_source(text: str) -> Source:
     if kind == "rack" or text == "auto":
         return RackSource.choose(rest)
     if kind == "kernel":
-        raise SourceError("there is no kernel driver yet; use --source rack or file:PATH")
-    raise SourceError(f"--source {text[:60]}: is none of auto, rack[:DIR], file:PATH")
+        raise SourceUsageError("there is no kernel driver yet; use --source rack or file:PATH")
+    raise SourceUsageError(
+        f"--source {printable(text, 60)}: is none of auto, rack[:DIR], file:PATH"
+    )

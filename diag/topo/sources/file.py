@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, Final
 
 from diag.topo.document import DocumentError, from_document
 from diag.topo.model import Rack
-from diag.topo.protocol import SourceError
+from diag.topo.protocol import SourceError, SourceUsageError
 
 MAX_BYTES: Final = 16 << 20
 
@@ -27,13 +28,13 @@ class FileSource:
     def read(self) -> Rack:
         """The tree as it was saved."""
         try:
-            with self._path.open("rb") as file:
+            with open(self._path, "rb", opener=_open_at_once) as file:
                 data = file.read(MAX_BYTES + 1)
             if len(data) > MAX_BYTES:
                 raise SourceError(f"{self._path}: larger than {MAX_BYTES >> 20} MiB")
             return from_document(data.decode("utf-8"), self.name)
         except OSError as error:
-            raise SourceError(f"{self._path}: {error.strerror}") from None
+            raise SourceUsageError(f"{self._path}: {error.strerror}") from None
         except UnicodeError:
             raise SourceError(f"{self._path}: is no text") from None
         except DocumentError as error:
@@ -42,3 +43,8 @@ class FileSource:
     def registers(self, n: int, block: str) -> list[dict[str, Any]]:
         """A snapshot has none."""
         raise SourceError(f"endpoint {n}: a snapshot holds no registers ({block})")
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    # A FIFO that nobody writes must not hold the tool up.
+    return os.open(path, flags | os.O_NONBLOCK)
