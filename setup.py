@@ -8,11 +8,14 @@ is incremental: meson rebuilds what changed, and a new libaxl is copied only if 
 
 from __future__ import annotations
 
+import fcntl
 import filecmp
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from setuptools import Extension, setup
@@ -31,6 +34,15 @@ def meson(*arguments: str) -> None:
         sys.exit("meson is missing: pip install meson ninja")
     environment = os.environ | {"PATH": f"{scripts}{os.pathsep}{os.environ.get('PATH', '')}"}
     subprocess.run([found, *arguments], check=True, cwd=ROOT, env=environment)
+
+
+@contextmanager
+def build_lock() -> Iterator[None]:
+    """Nobody else compiles in BUILD meanwhile: neither another setup.py nor a test run."""
+    BUILD.parent.mkdir(exist_ok=True)
+    with BUILD.with_name(f"{BUILD.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def compile_library() -> Path:
@@ -61,6 +73,11 @@ class BuildExtensions(build_ext):
 
     def run(self) -> None:
         """Compile and place libaxl, then build the extensions against it."""
+        with build_lock():
+            self._run()
+
+    def _run(self) -> None:
+        """The same while nobody else builds: pyaccel/_lib and build/temp.* are shared, too."""
         library = install_library(compile_library())
         for extension in self.extensions:
             if extension.name == "pyaccel._axl":

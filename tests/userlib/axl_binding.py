@@ -3,9 +3,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
+import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -38,16 +42,30 @@ def meson(*arguments: str) -> None:
     assert done.returncode == 0, f"meson {arguments}\n{done.stdout}{done.stderr}"
 
 
-def build(name: str) -> Path:
-    """Configure build/NAME when it is not there and compile what changed; the folder."""
-    folder = BUILD / name
-    if not (folder / "build.ninja").exists():
-        sanitizer = SANITIZERS[name]
-        # Sanitizers leave symbols to the program that is linked with them.
-        extra = [] if sanitizer == "none" else ["-Db_lundef=false", "--buildtype=debugoptimized"]
-        meson("setup", str(folder), f"-Db_sanitize={sanitizer}", *extra)
-    meson("compile", "-C", str(folder))
-    return folder
+@contextmanager
+def locked(name: str) -> Iterator[Path]:
+    """build/NAME while nobody else compiles in it (setup.py takes the same lock)."""
+    BUILD.mkdir(exist_ok=True)
+    with (BUILD / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield BUILD / name
+
+
+def build(name: str, copy: Path) -> Path:
+    """Compile what changed in build/NAME; a copy of what it made, as a folder of that shape.
+
+    Tests run the copy: whoever compiles next may be in the middle of linking.
+    """
+    with locked(name) as folder:
+        if not (folder / "build.ninja").exists():
+            sanitizer = SANITIZERS[name]
+            # Sanitizers leave symbols to the program that is linked with them.
+            more = [] if sanitizer == "none" else ["-Db_lundef=false", "--buildtype=debugoptimized"]
+            meson("setup", str(folder), f"-Db_sanitize={sanitizer}", *more)
+        meson("compile", "-C", str(folder))
+        for part in ("userlib", "tests/userlib", "tests/bench", "examples/c"):
+            shutil.copytree(folder / part, copy / part, symlinks=True)
+    return copy
 
 
 def declarations() -> str:

@@ -21,21 +21,21 @@ from tests.build.racks import runtime_directory
 
 
 @pytest.fixture(scope="session")
-def built() -> Path:
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The ordinary build."""
-    return build("c")
+    return build("c", tmp_path_factory.mktemp("c"))
 
 
 @pytest.fixture(scope="session")
-def asan() -> Path:
+def asan(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The build with AddressSanitizer and UndefinedBehaviorSanitizer."""
-    return build("c-asan")
+    return build("c-asan", tmp_path_factory.mktemp("c-asan"))
 
 
 @pytest.fixture(scope="session")
-def tsan() -> Path:
+def tsan(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The build with ThreadSanitizer."""
-    return build("c-tsan")
+    return build("c-tsan", tmp_path_factory.mktemp("c-tsan"))
 
 
 @pytest.fixture(scope="session")

@@ -92,19 +92,73 @@ def test_maps_and_resets_are_recorded(axl: Axl, recording: Path) -> None:
     assert resets == [(Stage.RESET_BEGIN, 1, 0), (Stage.RESET_END, 1, 0)]
 
 
+RECORDS = 262144
+BATCHES = 110
+
+
 def test_full_ring_drops_and_counts(axl: Axl, recording: Path) -> None:
     """What does not fit is counted exactly; what was there stays."""
     before = rings(recording)
     with axl.open("rack:u2x2#0") as device:
         queue = device.queue(device.context())
-        for _ in range(30):
+        for _ in range(BATCHES):
             queue.run(cmd.nop() * 512)
     (path,) = rings(recording) - before
     header, events = read_ring(path)
-    assert len(events) == header.capacity == 65536
+    assert len(events) == header.capacity == RECORDS
     # Per batch one doorbell and one wake; per command submit, fetch, start, finish, complete.
-    interrupts = header.head + header.dropped - 30 * (512 * 5 + 2) - 2
-    assert 0 <= interrupts <= 30
+    interrupts = header.head + header.dropped - BATCHES * (512 * 5 + 2) - 2
+    assert 0 <= interrupts <= BATCHES
+
+
+def test_ring_takes_memory_as_it_fills(axl: Axl, recording: Path) -> None:
+    """The file has its full length at once, and memory for 1 MiB of records at a time."""
+    before = rings(recording)
+    with axl.open("rack:u2x2#0") as device:
+        queue = device.queue(device.context())
+        queue.run(cmd.nop())
+        (path,) = rings(recording) - before
+        first = path.stat()
+        for _ in range(10):
+            queue.run(cmd.nop() * 512)
+        second = path.stat()
+    assert first.st_size == second.st_size == 128 + 64 * RECORDS
+    assert 1 << 20 <= first.st_blocks * 512 < 2 << 20
+    assert 2 << 20 <= second.st_blocks * 512 < 3 << 20
+
+
+def run_recorded(driver: Path, rack: RunningRack, *shell: str) -> bytes:
+    """Output of the thread test under a shell line that ends with "$@", while recording."""
+    (rack.directory.path / "events").mkdir(exist_ok=True)
+    with rack.directory.events_enable.open("r+b") as file:
+        file.write(struct.pack("<I", 1))
+    command = [*shell, "sh", driver, "threads", f"rack:{rack.directory.name}#0"]
+    done = subprocess.run(command, capture_output=True, check=False, timeout=100)
+    assert (done.returncode, done.stderr) == (0, b"")
+    return done.stdout
+
+
+def test_full_file_system_loses_events_and_counts_them(built: Path, runtime: Path) -> None:
+    """A ring that gets no more memory drops and counts: no SIGBUS, and the program goes on."""
+    with RunningRack("1x1", "usmall") as rack:
+        events = rack.directory.path / "events"
+        line = f'mount -t tmpfs -o size=1536k t {events} && "$@" >/dev/null; cat {events}/*'
+        if subprocess.run(["unshare", "-rm", "true"], check=False).returncode:
+            pytest.skip("no right to mount a small file system")
+        raw = run_recorded(built / "tests/userlib/driver", rack, "unshare", "-rm", "sh", "-c", line)
+    header = EventRingHeader.unpack_from(raw)
+    assert (header.head, header.closed) == (16384, 1)
+    assert header.dropped > 3192
+
+
+def test_no_room_for_a_ring_hinders_nobody(built: Path, runtime: Path) -> None:
+    """A process that may not write a file of that size works on, and leaves no stump behind."""
+    with RunningRack("1x1", "unone") as rack:
+        # Enough for 16 MiB of shared memory, not for a ring with its header.
+        line = 'ulimit -f 32768; trap "" XFSZ; exec "$@"'
+        out = run_recorded(built / "tests/userlib/driver", rack, "sh", "-c", line)
+        assert out.startswith(b"done=3192 ")
+        assert not rings(rack.directory.path / "events")
 
 
 def test_nothing_is_recorded_when_nobody_asks(axl: Axl, rack: RunningRack) -> None:

@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from axl_binding import INCLUDES, ROOT, meson
+from axl_binding import INCLUDES, ROOT, locked, meson
 
 USERLIB = ROOT / "userlib"
 HEADERS = ["axl.h", "axl_cmd.h"]
@@ -103,7 +103,8 @@ def test_header_compiles_alone_without_a_warning(compiler: tuple[str, ...], head
 
 def test_install_and_use_through_pkg_config(built: Path, tmp_path: Path) -> None:
     """`meson install` gives headers, pages and a .pc file that compile and link the example."""
-    meson("install", "-C", str(built), "--destdir", str(tmp_path), "--quiet")
+    with locked("c") as folder:
+        meson("install", "-C", str(folder), "--destdir", str(tmp_path), "--quiet")
     (pc,) = tmp_path.rglob("axl.pc")
     assert len(list(tmp_path.rglob("axl_*.3"))) == len(PAGES)
     environment = os.environ | {

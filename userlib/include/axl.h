@@ -372,6 +372,8 @@ struct axl_queue_stats {
 	uint64_t bytes_submitted;
 	uint32_t in_flight;
 	uint32_t reserved;
+	/* Waits that found completions only because they looked: no interrupt told of them. */
+	uint64_t missed_interrupts;
 };
 
 AXL_API int axl_queue_stats(struct axl_queue *queue, struct axl_queue_stats *stats,

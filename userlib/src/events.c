@@ -16,6 +16,7 @@
 	(sizeof(struct axl_event_ring_header) + \
 	 (size_t)AXL_EVENT_RING_CAPACITY * sizeof(struct axl_event))
 #define AXL_RING_NAME_TRIES 10000
+#define AXL_RETRY_EVENTS 4096u /* asking a full file system again costs a system call */
 
 static const uint32_t axl_never;
 
@@ -54,6 +55,7 @@ void axl_recorder_init(struct axl_recorder *recorder, int dir_fd, uint32_t bdf,
 		.pid = (uint32_t)getpid(),
 		.board_serial = board_serial,
 		.endpoint_index = endpoint_index,
+		.ring_fd = -1,
 	};
 	pthread_mutex_init(&recorder->lock, NULL);
 }
@@ -65,6 +67,7 @@ void axl_recorder_deinit(struct axl_recorder *recorder)
 		if (recorder->pid == (uint32_t)getpid())
 			__atomic_store_n(&recorder->ring->closed, 1, __ATOMIC_RELEASE);
 		munmap(recorder->ring, AXL_EVENT_RING_BYTES);
+		close(recorder->ring_fd);
 	}
 	if (recorder->enable != &axl_never)
 		munmap((void *)(uintptr_t)recorder->enable, AXL_EVENTS_ENABLE_BYTES);
@@ -73,17 +76,17 @@ void axl_recorder_deinit(struct axl_recorder *recorder)
 
 /* --- ring -------------------------------------------------------------------- */
 
-/* A new file events/<pid>-<n>.ring, or -1. */
-static int axl_ring_file(const struct axl_recorder *recorder)
-{
-	char name[64];
+#define AXL_RING_NAME_BYTES 64
 
+/* A new file events/<pid>-<n>.ring, or -1. */
+static int axl_ring_file(const struct axl_recorder *recorder, char *name)
+{
 	if (mkdirat(recorder->dir_fd, "events", 0700) < 0 && errno != EEXIST)
 		return -1;
 	for (unsigned int n = 0; n < AXL_RING_NAME_TRIES; n++) {
 		int fd;
 
-		snprintf(name, sizeof(name), "events/%u-%u.ring", recorder->pid, n);
+		snprintf(name, AXL_RING_NAME_BYTES, "events/%u-%u.ring", recorder->pid, n);
 		fd = openat(recorder->dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 		if (fd >= 0 || errno != EEXIST)
 			return fd;
@@ -91,27 +94,30 @@ static int axl_ring_file(const struct axl_recorder *recorder)
 	return -1;
 }
 
-static struct axl_event_ring_header *axl_ring_map(const struct axl_recorder *recorder)
+/*
+ * Memory for count more records. Reserved, not sparse: a full file system must not become
+ * SIGBUS later. Asked for again only now and then while there is none.
+ */
+static bool axl_ring_reserve(struct axl_recorder *recorder, uint32_t count)
 {
-	int fd = axl_ring_file(recorder);
-	void *map = MAP_FAILED;
+	uint64_t end = sizeof(struct axl_event_ring_header) +
+		       (uint64_t)(recorder->reserved + count) * sizeof(struct axl_event);
 
-	if (fd < 0)
-		return NULL;
-	/* Allocated, not sparse: a full file system must not become SIGBUS later. */
-	if (posix_fallocate(fd, 0, (off_t)AXL_EVENT_RING_BYTES) == 0)
-		map = mmap(NULL, AXL_EVENT_RING_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	close(fd);
-	return map == MAP_FAILED ? NULL : map;
+	if (recorder->refused && recorder->refused++ % AXL_RETRY_EVENTS)
+		return false;
+	recorder->refused = 1;
+	/* What has memory already is passed over. */
+	if (posix_fallocate(recorder->ring_fd, 0, (off_t)end))
+		return false;
+	recorder->refused = 0;
+	recorder->reserved += count;
+	return true;
 }
 
-static void axl_ring_create(struct axl_recorder *recorder)
+static void axl_ring_describe(struct axl_recorder *recorder)
 {
-	struct axl_event_ring_header *ring = axl_ring_map(recorder);
+	struct axl_event_ring_header *ring = recorder->ring;
 
-	recorder->failed = !ring;
-	if (!ring)
-		return;
 	ring->version = 1;
 	ring->record_bytes = sizeof(struct axl_event);
 	ring->capacity = AXL_EVENT_RING_CAPACITY;
@@ -119,19 +125,51 @@ static void axl_ring_create(struct axl_recorder *recorder)
 	ring->endpoint_index = recorder->endpoint_index;
 	ring->pid = recorder->pid;
 	ring->start_ns = axl_now_ns();
+	ring->dropped = recorder->unrecorded;
 	/* Pairs with the reader's acquire of magic: the header is complete before it. */
 	__atomic_store_n(&ring->magic, AXL_EVENT_RING_MAGIC, __ATOMIC_RELEASE);
-	recorder->ring = ring;
 }
 
-static void axl_ring_write(struct axl_event_ring_header *ring, const struct axl_event *event)
+/* false: there is no ring, and no memory or no right to make one. */
+static bool axl_ring_create(struct axl_recorder *recorder)
 {
+	char name[AXL_RING_NAME_BYTES];
+	void *map = MAP_FAILED;
+
+	if (recorder->refused && recorder->refused++ % AXL_RETRY_EVENTS)
+		return false;
+	recorder->refused = 0;
+	recorder->ring_fd = axl_ring_file(recorder, name);
+	if (recorder->ring_fd >= 0 &&
+	    ftruncate(recorder->ring_fd, (off_t)AXL_EVENT_RING_BYTES) == 0 &&
+	    axl_ring_reserve(recorder, AXL_EVENT_RING_STEP))
+		map = mmap(NULL, AXL_EVENT_RING_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED,
+			   recorder->ring_fd, 0);
+	if (map != MAP_FAILED) {
+		recorder->ring = map;
+		axl_ring_describe(recorder);
+		return true;
+	}
+	if (recorder->ring_fd >= 0) {
+		unlinkat(recorder->dir_fd, name, 0);
+		close(recorder->ring_fd);
+	}
+	recorder->reserved = 0;
+	recorder->refused = 1;
+	return false;
+}
+
+static void axl_ring_write(struct axl_recorder *recorder, const struct axl_event *event)
+{
+	struct axl_event_ring_header *ring = recorder->ring;
 	struct axl_event *records = (struct axl_event *)(ring + 1);
 	uint64_t head = ring->head;
 	/* Pairs with the reader's release of tail: it is done with the slot. */
 	uint64_t tail = __atomic_load_n(&ring->tail, __ATOMIC_ACQUIRE);
 
-	if (head - tail >= AXL_EVENT_RING_CAPACITY) {
+	if (head - tail >= AXL_EVENT_RING_CAPACITY ||
+	    (head >= recorder->reserved && recorder->reserved < AXL_EVENT_RING_CAPACITY &&
+	     !axl_ring_reserve(recorder, AXL_EVENT_RING_STEP))) {
 		__atomic_store_n(&ring->dropped, ring->dropped + 1, __ATOMIC_RELAXED);
 		return;
 	}
@@ -164,9 +202,9 @@ void axl_recorder_emit(struct axl_recorder *recorder, const struct axl_event *ev
 	if (!__atomic_load_n(recorder->enable, __ATOMIC_RELAXED))
 		return;
 	pthread_mutex_lock(&recorder->lock);
-	if (!recorder->ring && !recorder->failed)
-		axl_ring_create(recorder);
-	if (recorder->ring)
-		axl_ring_write(recorder->ring, &full);
+	if (recorder->ring || axl_ring_create(recorder))
+		axl_ring_write(recorder, &full);
+	else
+		recorder->unrecorded++;
 	pthread_mutex_unlock(&recorder->lock);
 }

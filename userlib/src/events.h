@@ -13,7 +13,12 @@
 
 #include "axl_formats.h"
 
-#define AXL_EVENT_RING_CAPACITY 65536u /* a power of two; 4 MiB */
+/*
+ * A power of two; 16 MiB, a quarter of a second at one million events a second. Memory is
+ * taken in steps as the ring fills for the first time.
+ */
+#define AXL_EVENT_RING_CAPACITY 262144u
+#define AXL_EVENT_RING_STEP 16384u
 
 struct axl_recorder {
 	const uint32_t *enable; /* shared with whoever records; never written here */
@@ -22,9 +27,12 @@ struct axl_recorder {
 	uint32_t pid;
 	uint64_t board_serial;
 	uint32_t endpoint_index;
-	bool failed; /* the ring could not be made: do not try again */
-	pthread_mutex_t lock; /* guards ring, failed and the order of records */
+	pthread_mutex_t lock; /* guards what follows and the order of records */
 	struct axl_event_ring_header *ring; /* NULL until the first event */
+	int ring_fd;
+	uint32_t reserved; /* records that have memory */
+	uint64_t refused; /* events since the last attempt to get memory failed; 0: none did */
+	uint64_t unrecorded; /* events lost because there was no ring */
 };
 
 /* Cannot fail: without an events.enable file nothing is ever recorded. */

@@ -258,17 +258,66 @@ int axl_rack_buffer_import_peer(struct axl_context *base, struct axl_buffer *pee
 	return status;
 }
 
-void axl_rack_buffer_destroy(struct axl_buffer *base)
-{
-	struct axl_rack_buffer *buffer = axl_rack_buffer(base);
-	struct axl_rack_device *device = axl_buffer_device(buffer);
+/* --- destroying --------------------------------------------------------------------------------- */
 
-	pthread_mutex_lock(&device->lock);
+/*
+ * device->lock held: whether a command of the context was lost and its queue runs on.
+ * Nobody knows whether the device is done with such a command: what it reads and writes
+ * must stay what it is until the queue, or the function, was reset.
+ */
+static bool axl_rack_context_has_lost(struct axl_rack_context *context)
+{
+	struct axl_rack_device *device = axl_rack_device(context->base.device);
+	bool lost = false;
+
+	if (context->generation != atomic_load(&device->generation) ||
+	    atomic_load(&device->state) != AXL_DEVICE_ONLINE)
+		return false;
+	for (uint32_t i = 0; i < AXL_MAX_QUEUES && !lost; i++) {
+		struct axl_rack_queue *queue = device->queues[i];
+
+		if (!queue || queue->base.context != &context->base)
+			continue;
+		pthread_mutex_lock(&queue->lock);
+		lost = queue->lost && !queue->over;
+		pthread_mutex_unlock(&queue->lock);
+	}
+	return lost;
+}
+
+static void axl_rack_buffer_release(struct axl_rack_device *device, struct axl_rack_buffer *buffer)
+{
 	axl_rack_buffer_event(buffer, AXL_STAGE_DMA_UNMAP);
 	axl_rack_buffer_unmap(device, buffer);
 	axl_rack_release_memory(device, buffer);
-	pthread_mutex_unlock(&device->lock);
 	free(buffer);
+}
+
+void axl_rack_context_release(struct axl_rack_context *context)
+{
+	while (context->withheld && !axl_rack_context_has_lost(context)) {
+		struct axl_rack_buffer *buffer = context->withheld;
+
+		context->withheld = buffer->next;
+		axl_rack_buffer_release(axl_rack_device(context->base.device), buffer);
+	}
+}
+
+void axl_rack_buffer_destroy(struct axl_buffer *base)
+{
+	struct axl_rack_buffer *buffer = axl_rack_buffer(base);
+	struct axl_rack_context *context = axl_rack_context(base->context);
+	struct axl_rack_device *device = axl_buffer_device(buffer);
+
+	pthread_mutex_lock(&device->lock);
+	/* A peer's memory is not ours to withhold: there a late command had better fault. */
+	if (buffer->kind == AXL_VA_PEER || !axl_rack_context_has_lost(context)) {
+		axl_rack_buffer_release(device, buffer);
+	} else {
+		buffer->next = context->withheld;
+		context->withheld = buffer;
+	}
+	pthread_mutex_unlock(&device->lock);
 }
 
 void *axl_rack_buffer_map(struct axl_buffer *base)

@@ -215,7 +215,8 @@ static int axl_rack_map_doorbells(struct axl_rack_device *device)
 
 	if (status || shadow->event_fd < 0)
 		return atomic_load(&device->vfu.dead);
-	if (shadow->memory_offset % AXL_PAGE_BYTES)
+	/* Whole pages of doorbells only: axl_rack_doorbell() counts on it. */
+	if ((shadow->memory_offset | shadow->bar_offset | shadow->bytes) % AXL_PAGE_BYTES)
 		return axl_vfu_check(&device->vfu);
 	map = mmap(NULL, shadow->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, shadow->memory_fd,
 		   (off_t)shadow->memory_offset);

@@ -62,10 +62,10 @@ static void axl_rack_write64(void *os, uint32_t offset, uint64_t value)
 
 static void axl_rack_doorbell(struct axl_rack_device *device, uint32_t offset, uint32_t value)
 {
-	uint64_t at = offset - device->shadow.bar_offset;
+	uint64_t at = offset - device->shadow.bar_offset; /* huge for one before the pages */
 	uint32_t *shadow;
 
-	if (!device->doorbells || at + sizeof(value) > device->shadow.bytes) {
+	if (!device->doorbells || at >= device->shadow.bytes) {
 		axl_rack_write32(device, offset, value);
 		return;
 	}

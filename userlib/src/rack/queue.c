@@ -44,6 +44,8 @@ static void axl_rack_queue_free(struct axl_rack_queue *queue)
 		axl_qp_deinit(&queue->qp);
 	if (queue->kick >= 0)
 		close(queue->kick);
+	if (queue->news >= 0)
+		close(queue->news);
 	if (queue->epoll >= 0)
 		close(queue->epoll);
 	pthread_cond_destroy(&queue->changed);
@@ -70,11 +72,20 @@ static struct axl_rack_queue *axl_rack_queue_alloc(struct axl_context *context, 
 	pthread_cond_init(&queue->changed, &monotonic);
 	pthread_condattr_destroy(&monotonic);
 	queue->kick = axl_eventfd();
+	queue->news = axl_eventfd();
 	queue->results = calloc(queue->result_mask + 1, sizeof(*queue->results));
-	if (queue->kick >= 0 && queue->results)
+	if (queue->kick >= 0 && queue->news >= 0 && queue->results)
 		return queue;
 	axl_rack_queue_free(queue);
 	return NULL;
+}
+
+/* device->lock held, no queue's: err is what axl_qp_stop() of a queue returned. */
+static void axl_rack_queue_let_go(struct axl_rack_device *device, int err)
+{
+	/* It would go on writing into freed rings: only a reset of the function helps. */
+	if (err && err != AXL_ERR_GONE)
+		axl_rack_recover(device, AXL_RESET_EVENT_DEVICE_DEAD, NULL);
 }
 
 static int axl_rack_queue_start(struct axl_rack_device *device, struct axl_rack_queue *queue,
@@ -99,7 +110,10 @@ static int axl_rack_queue_start(struct axl_rack_device *device, struct axl_rack_
 	}
 	axl_qp_set_clock(&queue->qp, &device->clock.line);
 	err = axl_qp_start(&queue->qp);
-	return err ? axl_rack_fail(device, err, "starting a queue") : 0;
+	if (!err)
+		return 0;
+	axl_rack_queue_let_go(device, axl_qp_stop(&queue->qp));
+	return axl_rack_fail(device, err, "starting a queue");
 }
 
 static int axl_rack_queue_make(struct axl_rack_device *device, struct axl_context *context,
@@ -163,10 +177,9 @@ void axl_rack_queue_destroy(struct axl_queue *base)
 		axl_rack_queue_end(queue, -ESTALE);
 	}
 	pthread_mutex_unlock(&queue->lock);
-	/* It would go on writing into freed memory: only a reset of the function helps. */
-	if (err && err != AXL_ERR_GONE)
-		axl_rack_recover(device, AXL_RESET_EVENT_DEVICE_DEAD, NULL);
+	axl_rack_queue_let_go(device, err);
 	device->queues[base->index] = NULL;
+	axl_rack_context_release(axl_rack_context(base->context));
 	pthread_mutex_unlock(&device->lock);
 	axl_rack_queue_free(queue);
 }
@@ -187,7 +200,7 @@ static int axl_rack_queue_epoll(struct axl_rack_queue *queue)
 	int error;
 
 	if (fd >= 0 && !axl_epoll_add(fd, device->irq.fds[queue->vector], EPOLLIN) &&
-	    !axl_epoll_add(fd, queue->kick, EPOLLIN) &&
+	    !axl_epoll_add(fd, queue->news, EPOLLIN) &&
 	    !axl_epoll_add(fd, device->vfu.fd, EPOLLRDHUP))
 		return fd;
 	error = errno;
@@ -272,6 +285,7 @@ int axl_rack_queue_stats(struct axl_queue *base, struct axl_queue_stats *stats)
 		.malformed = core->malformed,
 		.doorbells = core->doorbells,
 		.interrupts = queue->interrupts,
+		.missed_interrupts = queue->missed_interrupts,
 		.bytes_submitted = core->bytes,
 		.in_flight = axl_qp_in_flight(&queue->qp),
 	};

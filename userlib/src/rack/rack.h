@@ -78,16 +78,20 @@ struct axl_rack_device {
 	struct axl_rack_queue *queues[AXL_MAX_QUEUES]; /* also under their own lock */
 };
 
+struct axl_rack_buffer;
+
 struct axl_rack_context {
 	struct axl_context base;
 	uint32_t number;
 	uint32_t generation;
-	struct axl_pt pt; /* under device->lock */
+	struct axl_pt pt; /* under device->lock, as all that follows */
 	struct axl_range va[AXL_VA_KIND_END]; /* [0] is unused */
+	struct axl_rack_buffer *withheld; /* destroyed, but a lost command may still use them */
 };
 
 struct axl_rack_buffer {
 	struct axl_buffer base;
+	struct axl_rack_buffer *next; /* in withheld */
 	uint32_t generation;
 	enum axl_va_kind kind;
 	struct axl_dma_mem mem; /* HOST */
@@ -103,16 +107,18 @@ struct axl_rack_queue {
 	uint32_t vector; /* constant */
 	uint32_t spin_us; /* constant */
 	int kick; /* eventfd: wake the sleeper; constant */
+	int news; /* eventfd in epoll: look, somebody else took an interrupt; constant */
 	int epoll; /* for axl_queue_fd(), -1 until asked for */
 	int over; /* 0, or the negative errno that everything answers from now on */
 	bool sleeping; /* one waiter sleeps in poll() on behalf of all */
-	bool disposed; /* being destroyed */
+	bool lost; /* a command was lost since the start: it may still touch its memory */
 	uint32_t waiters; /* threads on the condition variable */
 	uint64_t ended; /* every command up to this one has ended */
 	uint64_t interrupt_sequence; /* up to here an interrupt will come */
 	uint64_t quiet_ns; /* next sleep while waiting for one that will not interrupt */
 	uint32_t quiet_slots; /* slots pushed since a command asked for an interrupt */
 	uint64_t interrupts;
+	uint64_t missed_interrupts; /* completions found by looking, see axl_queue_stats() */
 	struct axl_result *results; /* by sequence modulo slots */
 	uint64_t result_mask;
 	struct axl_result error; /* first failure nobody took yet */
@@ -203,6 +209,12 @@ int axl_rack_buffer_import_peer(struct axl_context *base, struct axl_buffer *pee
 				struct axl_buffer **out);
 void axl_rack_buffer_destroy(struct axl_buffer *base);
 void *axl_rack_buffer_map(struct axl_buffer *base);
+
+/*
+ * device->lock held, no queue's: free the buffers of a context that were destroyed while
+ * one of its queues had lost a command, unless one still has.
+ */
+void axl_rack_context_release(struct axl_rack_context *context);
 
 /* --- queue.c, submit.c, wait.c --- */
 

@@ -59,6 +59,7 @@ static int axl_do_queue_reset(struct axl_rack_device *device, struct axl_rack_qu
 	if (err)
 		return err;
 	axl_rack_queue_end(queue, 0);
+	queue->lost = false;
 	axl_qp_set_clock(&queue->qp, &device->clock.line);
 	return axl_qp_start(&queue->qp);
 }
@@ -165,6 +166,7 @@ int axl_rack_queue_reset(struct axl_queue *base)
 		/* Somebody asked: that is no storm of a device in trouble. */
 		device->reset.storm_count[AXL_RESET_KIND_QUEUE] = 0;
 		err = axl_rack_recover(device, AXL_RESET_EVENT_QUEUE_HUNG, queue);
+		axl_rack_context_release(axl_rack_context(base->context));
 		if (err)
 			status = axl_rack_fail(device, err, "queue reset");
 		else

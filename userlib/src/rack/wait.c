@@ -45,16 +45,20 @@ static void axl_rack_queue_record(struct axl_rack_queue *queue, const struct axl
 		.complete_ns = cqe->complete_ns,
 	};
 	queue->ended = cqe->sequence;
+	queue->lost |= cqe->status == AXL_STATUS_LOST;
 	if (cqe->status == AXL_STATUS_OK || queue->has_error)
 		return;
 	queue->error = *result;
 	queue->has_error = true;
 }
 
+/* Something ended: tell those who wait here and those who poll the descriptor. */
 static void axl_rack_queue_wake(struct axl_rack_queue *queue)
 {
 	if (queue->waiters)
 		pthread_cond_broadcast(&queue->changed);
+	if (queue->epoll >= 0)
+		axl_eventfd_signal(queue->news);
 }
 
 uint32_t axl_rack_queue_reap(struct axl_rack_queue *queue)
@@ -116,8 +120,10 @@ static void axl_rack_pass_on(struct axl_rack_device *device, const struct axl_ra
 	for (uint32_t i = 0; i < AXL_MAX_QUEUES; i++) {
 		struct axl_rack_queue *other = device->queues[i];
 
-		if (other && other != self && other->vector == self->vector)
-			axl_eventfd_signal(other->kick);
+		if (!other || other == self || other->vector != self->vector)
+			continue;
+		axl_eventfd_signal(other->kick);
+		axl_eventfd_signal(other->news);
 	}
 	if (self->vector == 0)
 		axl_eventfd_signal(device->event_kick);
@@ -147,8 +153,12 @@ static void axl_rack_look(struct axl_rack_device *device)
 		axl_rack_mark_gone(device);
 }
 
-/* Sleep in the kernel until something happens or the deadline. No lock is held. */
-static uint64_t axl_rack_queue_doze(struct axl_rack_queue *queue, uint64_t wake_ns, bool look)
+/*
+ * Sleep in the kernel until something happens or the deadline (*timed_out). No lock is
+ * held. Returns how many interrupts that took.
+ */
+static uint64_t axl_rack_queue_doze(struct axl_rack_queue *queue, uint64_t wake_ns, bool look,
+				    bool *timed_out)
 {
 	struct axl_rack_device *device = axl_queue_device(queue);
 	struct pollfd fds[] = {
@@ -162,6 +172,7 @@ static uint64_t axl_rack_queue_doze(struct axl_rack_queue *queue, uint64_t wake_
 	int ready = ppoll(fds, 3, &timeout, NULL);
 	uint64_t count = 0;
 
+	*timed_out = ready == 0;
 	if (ready == 0 && look)
 		axl_rack_look(device);
 	if (ready <= 0)
@@ -176,6 +187,17 @@ static uint64_t axl_rack_queue_doze(struct axl_rack_queue *queue, uint64_t wake_
 }
 
 /* --- sleeping ---------------------------------------------------------------------------- */
+
+/* Whether an interrupt or a kick is there after all. */
+static bool axl_rack_queue_is_signalled(struct axl_rack_queue *queue)
+{
+	struct pollfd fds[] = {
+		{.fd = axl_queue_device(queue)->irq.fds[queue->vector], .events = POLLIN},
+		{ .fd = queue->kick,				     .events = POLLIN},
+	};
+
+	return poll(fds, 2, 0) != 0;
+}
 
 static void axl_rack_queue_join(struct axl_rack_queue *queue, uint64_t deadline_ns)
 {
@@ -192,34 +214,56 @@ static void axl_rack_queue_join(struct axl_rack_queue *queue, uint64_t deadline_
 	queue->waiters--;
 }
 
+/* Look less often while there is nothing to see. */
+static void axl_rack_queue_back_off(struct axl_rack_queue *queue, bool start_again)
+{
+	if (start_again)
+		queue->quiet_ns = AXL_QUIET_FIRST_NS;
+	else if (queue->quiet_ns < AXL_QUIET_LAST_NS)
+		queue->quiet_ns *= 2;
+}
+
+/* Sleep on behalf of all; the lock is given up meanwhile. */
+static void axl_rack_queue_take_post(struct axl_rack_queue *queue, uint64_t wake_ns, uint64_t slice,
+				     bool quiet)
+{
+	uint64_t interrupts;
+	bool timed_out;
+	uint32_t found;
+
+	queue->sleeping = true;
+	pthread_mutex_unlock(&queue->lock);
+	interrupts = axl_rack_queue_doze(queue, wake_ns, slice >= AXL_QUIET_LAST_NS, &timed_out);
+	pthread_mutex_lock(&queue->lock);
+	queue->sleeping = false;
+	queue->interrupts += interrupts;
+	found = axl_rack_queue_reap(queue);
+	if (found && timed_out && !quiet && !axl_rack_queue_is_signalled(queue))
+		queue->missed_interrupts++;
+	axl_rack_queue_back_off(queue, found || !quiet);
+	/* Somebody else may have to take over the post. */
+	if (queue->waiters)
+		pthread_cond_broadcast(&queue->changed);
+}
+
 int axl_rack_queue_sleep(struct axl_rack_queue *queue, uint64_t watched, uint64_t deadline_ns)
 {
 	uint64_t now = axl_now_ns();
 	bool quiet = watched > queue->interrupt_sequence;
 	uint64_t slice = quiet ? queue->quiet_ns : AXL_SLICE_NS;
-	uint64_t wake_ns = now + slice;
-	uint64_t interrupts;
+	uint64_t wake_ns = now + slice < deadline_ns ? now + slice : deadline_ns;
 
 	if (now >= deadline_ns)
 		return -ETIMEDOUT;
-	if (queue->sleeping) {
+	if (!queue->sleeping) {
+		axl_rack_queue_take_post(queue, wake_ns, slice, quiet);
+	} else if (!quiet) {
 		axl_rack_queue_join(queue, deadline_ns);
-		return 0;
+	} else {
+		/* The sleeper may wait for an interrupt, but what we wait for gives none. */
+		axl_rack_queue_join(queue, wake_ns);
+		axl_rack_queue_back_off(queue, axl_rack_queue_reap(queue) != 0);
 	}
-	if (wake_ns > deadline_ns)
-		wake_ns = deadline_ns;
-	queue->sleeping = true;
-	pthread_mutex_unlock(&queue->lock);
-	interrupts = axl_rack_queue_doze(queue, wake_ns, slice >= AXL_QUIET_LAST_NS);
-	pthread_mutex_lock(&queue->lock);
-	queue->sleeping = false;
-	queue->interrupts += interrupts;
-	if (axl_rack_queue_reap(queue) || !quiet)
-		queue->quiet_ns = AXL_QUIET_FIRST_NS;
-	else if (queue->quiet_ns < AXL_QUIET_LAST_NS)
-		queue->quiet_ns *= 2;
-	/* Somebody else may have to take over the post. */
-	axl_rack_queue_wake(queue);
 	return 0;
 }
 
@@ -324,6 +368,7 @@ uint64_t axl_rack_queue_poll(struct axl_queue *base)
 	struct axl_rack_queue *queue = axl_rack_queue(base);
 	struct axl_rack_device *device = axl_queue_device(queue);
 	uint64_t drained = 0, ended;
+	uint32_t found;
 	bool watched;
 
 	pthread_mutex_lock(&queue->lock);
@@ -332,16 +377,17 @@ uint64_t axl_rack_queue_poll(struct axl_queue *base)
 	/* Before looking at the ring, so that a later signal is seen. */
 	if (watched) {
 		drained = axl_rack_queue_drain(queue);
-		axl_eventfd_drain(queue->kick);
 		if (axl_vfu_check(&device->vfu))
 			axl_rack_mark_gone(device);
 	}
 	pthread_mutex_lock(&queue->lock);
 	queue->interrupts += drained;
-	axl_rack_queue_reap(queue);
+	found = axl_rack_queue_reap(queue);
 	axl_rack_queue_notice(queue);
+	if (watched)
+		axl_eventfd_drain(queue->news);
 	/* A sleeper may have gone back to sleep on a descriptor that we drained. */
-	if (watched && queue->sleeping)
+	if (queue->sleeping && (drained || found))
 		axl_eventfd_signal(queue->kick);
 	ended = queue->ended;
 	pthread_mutex_unlock(&queue->lock);
