@@ -53,9 +53,7 @@ class Ring:
         self._fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
         try:
             header = os.pread(self._fd, HEADER_BYTES, 0)
-            # Judged from the bytes that were read: a second look could find it finished.
-            if header[:8] in (b"", bytes(8)):
-                raise RingUnfinishedError("its magic, which is written last, is missing")
+            _refuse_unfinished(header)
             self.decoder = RingDecoder(header, _regular_file_bytes(self._fd))
         except BaseException:
             os.close(self._fd)
@@ -298,6 +296,12 @@ def _regular_file_bytes(fd: int) -> int:
     if not stat.S_ISREG(info.st_mode):
         raise RingError("not a regular file")
     return info.st_size
+
+
+def _refuse_unfinished(header: bytes) -> None:
+    """Judged from the bytes that were read: a second look could find the ring finished."""
+    if header[:8] in (b"", bytes(8)):
+        raise RingUnfinishedError("its magic, which is written last, is missing")
 
 
 def _is_young(path: Path) -> bool:
