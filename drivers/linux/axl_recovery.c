@@ -58,12 +58,35 @@ static int axl_recovery_check_ident(struct axl_device *adev)
 	return AXL_OK;
 }
 
+/*
+ * A function-level reset takes the BARs and the command register from the endpoint.
+ * pci_restore_state() writes back only what reads differently, and a hypervisor that
+ * shows the guest its own copy (QEMU's vfio does) hides the difference: written always.
+ */
+static void axl_recovery_rewrite_config(struct pci_dev *pdev)
+{
+	static const int bars[] = { AXL_BAR_REGISTERS, AXL_BAR_MEMORY, AXL_BAR_MSIX };
+	unsigned int i;
+	u16 command;
+
+	for (i = 0; i < ARRAY_SIZE(bars); i++) {
+		u64 address = pci_bus_address(pdev, bars[i]);
+		int offset = PCI_BASE_ADDRESS_0 + 4 * bars[i];
+
+		pci_write_config_dword(pdev, offset, lower_32_bits(address));
+		pci_write_config_dword(pdev, offset + 4, upper_32_bits(address));
+	}
+	pci_read_config_word(pdev, PCI_COMMAND, &command);
+	pci_write_config_word(pdev, PCI_COMMAND, command);
+}
+
 int axl_recovery_setup_hw(struct axl_device *adev)
 {
 	const struct axl_os *os = &adev->os;
 	int err;
 
 	lockdep_assert_held(&adev->lock);
+	axl_recovery_rewrite_config(adev->pdev);
 	pci_set_master(adev->pdev);
 	err = axl_ctrl_wait_ready(os, AXL_READY_TIMEOUT_US);
 	if (!err)

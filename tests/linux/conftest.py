@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+"""axl.ko, built and loaded in a guest with the 2x2 rack, booted once for all its tests."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from diag.lab.config import LabConfig
+from diag.lab.errors import CannotInstallError
+from diag.lab.headers import headers_of
+from diag.lab.kernel import DEFAULT_VERSION
+from diag.lab.session import Session
+from diag.lab.supervisor import CHECKOUT
+from diag.model.rack.client import RackClient
+from tests.linux.uapi import declarations
+
+COMMAND_TIMEOUT_S = 120.0
+_POLL_S = 0.05
+QUEUE_TIMEOUT_MS = 3000
+"""Shorter than the driver's own, so that a hang is found within a test."""
+
+
+class Driver:
+    """The loaded driver: checks run in the guest, and the kernel log is watched."""
+
+    def __init__(self, lab: Session, out: Path) -> None:
+        self.lab = lab
+        self.out = out
+
+    def shell(self, script: str) -> str:
+        """What a shell script prints in the guest; it must succeed."""
+        done = self.lab.guest.run(["sh", "-ec", script], timeout_s=COMMAND_TIMEOUT_S)
+        assert done.status == 0, done.stderr.decode()
+        return done.stdout.decode()
+
+    def check(self, *arguments: str) -> Any:
+        """What one check of guest_checks.py saw."""
+        command = ["env", f"PYTHONPATH={CHECKOUT}", "-C", str(CHECKOUT), sys.executable]
+        command += ["-m", "tests.linux.guest_checks", *arguments]
+        done = self.lab.guest.run(command, timeout_s=COMMAND_TIMEOUT_S)
+        assert done.status == 0, done.stderr.decode()
+        return json.loads(done.stdout)
+
+    def rack(self) -> RackClient:
+        """The control connection of the rack behind the guest."""
+        return RackClient(self.lab.files.rack)
+
+    def check_meanwhile(self, held: Path, action: Callable[[], object], *arguments: str) -> Any:
+        """A check that creates the file `held` when its work is in flight: act then."""
+        held.unlink(missing_ok=True)
+        with ThreadPoolExecutor(1) as pool:
+            future = pool.submit(self.check, *arguments)
+            while not held.exists() and not future.done():
+                time.sleep(_POLL_S)
+            action()
+            return future.result()
+
+    def load(self) -> None:
+        """Insert the module."""
+        share = "/run/axl-lab/share"
+        self.shell(f"modprobe drm; insmod {share}/axl.ko queue_timeout_ms={QUEUE_TIMEOUT_MS}")
+
+    def unload(self) -> None:
+        """Remove it again."""
+        self.shell("rmmod axl")
+
+
+def build(headers: Path, out: Path, *targets: str) -> subprocess.CompletedProcess[str]:
+    """Build axl.ko against some headers into a folder."""
+    command = ["make", "-C", str(CHECKOUT / "drivers/linux"), f"HEADERS={headers}", f"OUT={out}"]
+    # make calls this test: its flags are not for the module.
+    env = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")}
+    return subprocess.run(
+        [*command, *targets], env=env, check=False, capture_output=True, text=True
+    )
+
+
+@pytest.fixture(scope="session")
+def headers() -> Path:
+    """The kernel headers of the lab's kernel; skips where they cannot be installed."""
+    try:
+        return headers_of(DEFAULT_VERSION)
+    except CannotInstallError as error:
+        pytest.skip(f"no kernel headers on this machine: {error}")
+
+
+@pytest.fixture(scope="session")
+def module(headers: Path) -> Path:
+    """The folder in which axl.ko was built, without a warning."""
+    out = CHECKOUT / "build/linux" / headers.name
+    done = build(headers, out)
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert "warning" not in done.stderr
+    return out
+
+
+@pytest.fixture(scope="session")
+def driver(module: Path) -> Iterator[Driver]:
+    """The guest with the driver loaded."""
+    # Not pytest's folder: its path is too long for a socket.
+    runtime = Path(tempfile.mkdtemp(prefix="axl-"))
+    patch = pytest.MonkeyPatch()
+    patch.setenv("AXL_RUNTIME_DIR", str(runtime))
+    session = Session("linux")
+    try:
+        session.up(LabConfig("2x2", accel="tcg"), bound=True)
+        shutil.copy(module / "linux/axl.ko", session.files.share)
+        (session.files.share / "axl_accel.cdef").write_text(declarations())
+        made = Driver(session, module)
+        made.shell("modprobe aer_inject")
+        made.load()
+        yield made
+    except CannotInstallError as error:
+        pytest.skip(f"no QEMU guest on this machine: {error}")
+    finally:
+        session.down()
+        patch.undo()
+        shutil.rmtree(runtime)

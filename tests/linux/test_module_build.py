@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+"""axl.ko as the kernel's own tools see it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.linux.conftest import build
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+
+
+def test_sparse_and_extra_warnings_find_nothing(headers: Path, tmp_path: Path) -> None:
+    """W=1 and sparse (with endianness) are silent on every file, the core included."""
+    if shutil.which("sparse") is None:
+        pytest.skip("sparse is not installed")
+    done = build(headers, tmp_path, "sparse")
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert not re.findall(r"(?m)^.*(?:warning|error): .*$", done.stderr)
+    assert done.stdout.count("CHECK") > 30
+
+
+def test_every_global_symbol_is_ours(module: Path) -> None:
+    """What the module defines for others to see starts with axl_ (tracepoints: __x_axl_)."""
+    listed = subprocess.run(
+        ["nm", "-g", "--defined-only", str(module / "linux/axl.o")],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    names = {line.split()[-1] for line in listed.splitlines()}
+    pattern = r"axl_\w+|__\w+_axl_\w+|__mod_\w+_axl\w*|(__pfx_)?(init|cleanup)_module|__this_module"
+    assert {name for name in names if not re.fullmatch(pattern, name)} == set()
+
+
+def test_the_module_names_its_devices(module: Path) -> None:
+    """The module names its licence, its parameters and the alias by which udev loads it."""
+    text = subprocess.run(
+        ["/sbin/modinfo", str(module / "linux/axl.ko")], check=True, capture_output=True, text=True
+    ).stdout
+    assert re.search(r"(?m)^license:\s+GPL$", text)
+    assert "alias:          pci:v00001AF4d000010F0sv00001AF4sd0000A301bc*sc*i*" in text
+    assert {"queue_timeout_ms", "heartbeat_timeout_ms"} <= set(re.findall(r"parm:\s+(\w+)", text))
