@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import mmap
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,11 +67,10 @@ class CaptureWriter:
 
     def __init__(self, path: Path, info: CaptureInfo) -> None:
         """Open `path`; an older file of that name is kept as `path`.old."""
-        if path.exists():
-            path.replace(path.with_name(path.name + BACKUP_SUFFIX))
         self.path = path
         self.event_count = 0
         try:
+            _keep_older(path)
             self._file = _WholeWrites(path)
         except OSError as error:
             raise UsageError(
@@ -105,6 +105,14 @@ class CaptureWriter:
         """Close without a last word: the file reads as cut short."""
         self._stream.close()
         self._file.close()
+
+
+def _keep_older(path: Path) -> None:
+    """Rename an older capture; a folder or a device of that name stays what it is."""
+    if path.is_file():
+        path.replace(path.with_name(path.name + BACKUP_SUFFIX))
+    elif path.exists():
+        raise UsageError("is no file", where=str(path), advice="Name a file with -o FILE.")
 
 
 @dataclass(slots=True)
@@ -173,8 +181,13 @@ def _take(capture: Capture, item: CapturedBatch) -> None:
 
 def _map(path: Path) -> memoryview:
     try:
-        with path.open("rb") as file:
-            if os.fstat(file.fileno()).st_size == 0:
+        # A FIFO that nobody writes must not hold the tool up.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            info = os.fstat(file.fileno())
+            if not stat.S_ISREG(info.st_mode):
+                # A pipe has no size and cannot be mapped.
+                raise UsageError("is no file", where=str(path), advice="Save it to a file first.")
+            if info.st_size == 0:
                 return memoryview(b"")
             return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     except OSError as error:

@@ -7,12 +7,12 @@ import json
 import os
 import signal
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from diag import terminal
 from diag.trace import show as view
 from diag.trace.capture import Capture, read_capture
 from diag.trace.commands import match
@@ -30,7 +30,16 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Captures end in .axt and are Arrow streams: docs/reference/capture.md.",
+    epilog="""
+Try:
+
+  accel-trace record -o run.axt -- python train.py
+
+  accel-trace report run.axt
+
+  accel-trace plot run.axt -o run.png
+
+Captures end in .axt and are Arrow streams: docs/reference/capture.md.""",
 )
 
 CaptureFile = Annotated[Path, typer.Argument(metavar="FILE", help="Capture made by `record`.")]
@@ -47,11 +56,7 @@ Limit = Annotated[int, typer.Option("--limit", "-n", min=0, help="Lines at most;
 def _version(asked: bool) -> None:
     if not asked:
         return
-    try:
-        number = version("accelstack")
-    except PackageNotFoundError:
-        number = "(not installed)"
-    print(f"accel-trace {number}")
+    print(terminal.version_text("accel-trace"))
     raise typer.Exit
 
 
@@ -61,16 +66,7 @@ def _main(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    """Record the life of every command, and show where its time went.
-
-    Try:
-
-      accel-trace record -o run.axt -- python train.py
-
-      accel-trace report run.axt
-
-      accel-trace plot run.axt -o run.png
-    """
+    """Record the life of every command, and show where its time went."""
 
 
 @app.command(context_settings={"allow_interspersed_args": False})
@@ -130,7 +126,7 @@ def report(
     if json_:
         _print_json(to_json(found))
     else:
-        print(to_text(found))
+        print(to_text(found, terminal.width()))
     _fail_if_damaged(found.capture)
 
 
@@ -206,12 +202,10 @@ def export(
 
 
 def _analyse(file: Path, key: tuple[str, ...] = ("endpoint", "queue"), worst: int = 0) -> Report:
-
     return make_report(read_capture(file), key, worst)
 
 
 def _group_key(by: str) -> tuple[str, ...]:
-
     names = tuple(dict.fromkeys(name.strip() for name in by.split(",") if name.strip()))
     unknown = [name for name in names if name not in KEY_COLUMNS]
     if unknown or not names:
@@ -224,7 +218,6 @@ def _group_key(by: str) -> tuple[str, ...]:
 
 
 def _show_events(capture: Capture, wanted: Any, limit: int, as_json: bool) -> None:
-
     items = view.events(capture, wanted, limit)
     if as_json:
         schema = {"schema": view.EVENTS_SCHEMA, "version": view.SCHEMA_VERSION}
@@ -235,7 +228,6 @@ def _show_events(capture: Capture, wanted: Any, limit: int, as_json: bool) -> No
 
 
 def _show_commands(capture: Capture, wanted: Any, limit: int, as_json: bool) -> None:
-
     if wanted.stages:
         raise UsageError("--stage filters events, not commands", advice="Leave out --commands.")
     rows = view.commands(match(capture.batches)[0], wanted, limit)
@@ -249,7 +241,8 @@ def _show_commands(capture: Capture, wanted: Any, limit: int, as_json: bool) -> 
 
 
 def _print_json(document: dict[str, Any]) -> None:
-    json.dump(document, sys.stdout, ensure_ascii=False, allow_nan=False)
+    # ASCII only: nothing in it can drive a terminal, and every encoding has it.
+    json.dump(document, sys.stdout, allow_nan=False)
     print()
 
 
@@ -261,6 +254,7 @@ def _fail_if_damaged(capture: Capture) -> None:
 
 def main() -> None:
     """Entry point of the console script."""
+    terminal.accept_any_encoding()
     try:
         app()
     except TraceError as error:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -27,12 +28,16 @@ def export(capture: Capture, kind: str, output: Path) -> int:
         raise UsageError(
             f"unknown format {kind!r}", where="--to", advice="One of: " + ", ".join(WRITERS)
         )
+    if not output.name or (output.exists() and not output.is_file()):
+        raise UsageError("is no file", where=str(output), advice="Name a file with -o FILE.")
     partial = output.with_name(output.name + ".part")
     try:
         count = writer(capture, partial)
         partial.replace(output)
     except OSError as error:
-        raise UsageError(f"cannot be written: {error.strerror}", where=str(output)) from None
+        # pyarrow puts the name and more into the error's text; errno says all that is needed.
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise UsageError(f"cannot be written: {reason}", where=str(output)) from None
     finally:
         partial.unlink(missing_ok=True)
     return count

@@ -8,6 +8,8 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
+from diag.terminal import printable
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
@@ -41,8 +43,9 @@ class Endpoint:
             raise ValueError(f"endpoint row {row!r} is outside 0..{MAX_ENDPOINTS - 1}")
         if not isinstance(index, int | None) or not isinstance(bdf, str | None):
             raise TypeError("endpoint index or bdf has the wrong type")
-        serial = None if data["serial"] is None else int(str(data["serial"]), 16)
-        return cls(row, serial, index, bdf, str(data["name"]))
+        serial = None if data["serial"] is None else int(str(data["serial"])[:18], 16)
+        place = None if bdf is None else printable(bdf)
+        return cls(row, serial, index, place, printable(str(data["name"])))
 
 
 MAX_ENDPOINTS = 4096

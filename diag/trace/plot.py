@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
+from diag.terminal import printable
 from diag.trace.commands import COL_COMPLETE, COL_SUBMIT, COL_WAKE, UNKNOWN, Commands
 from diag.trace.errors import UsageError
 from diag.trace.findings import Unfinished
@@ -60,7 +61,9 @@ def plot(report: Report, output: Path) -> None:
             where=str(output),
             advice=f"End the name in one of {', '.join(FORMATS)}.",
         )
-    with mpl.rc_context({"font.size": 10, "axes.grid": True, "grid.alpha": 0.25}):
+    # Names come from the capture: a dollar sign in one must not start a formula.
+    style: Any = {"font.size": 10, "axes.grid": True, "grid.alpha": 0.25, "text.parse_math": False}
+    with mpl.rc_context(style):
         figure = Figure(figsize=(14, 9.5), layout="constrained")
         grid = figure.add_gridspec(2, 2, height_ratios=(1, 1.05))
         _breakdown(figure.add_subplot(grid[0, 0]), report)
@@ -83,7 +86,7 @@ def _title(report: Report) -> str:
     missing = f", {count:,} of them lost," if count else ""
     endpoints = len(np.unique(report.commands.endpoint))
     return (
-        f"{capture.path.name}: {len(report.commands):,} commands{missing} on "
+        f"{printable(capture.path.name)}: {len(report.commands):,} commands{missing} on "
         f"{endpoints} endpoint{'' if endpoints == 1 else 's'} "
         f"({capture.event_count:,} events, {size(capture.file_bytes)}; {loss})"
     )

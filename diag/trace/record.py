@@ -29,6 +29,8 @@ from diag.trace.switch import Switch
 from diag.trace.table import duration as duration_text
 from diag.trace.table import size
 
+CLEAR_LINE: Final = "\x1b[K"
+"""Erase to the end of the line (ECMA-48 EL)."""
 PRIORITY_STEP: Final = 10
 """Nice levels."""
 
@@ -48,7 +50,7 @@ def record_rack(
         rings = RingSource(rack.events, table)
         try:
             writer = CaptureWriter(output, _info(rack, table, command))
-            session = _Session(Recorder(rings, writer, on_progress=_progress()), switch)
+            session = _Session(Recorder(rings, writer, on_progress=_progress(command)), switch)
             return session.run(command, duration_s)
         finally:
             rings.close()
@@ -142,19 +144,20 @@ def _tool_version() -> str:
         return "unknown"
 
 
-def _progress() -> Callable[[int, int], None] | None:
-    """A counter on a terminal, nothing elsewhere."""
-    if not sys.stderr.isatty():
+def _progress(command: list[str] | None) -> Callable[[int, int], None] | None:
+    """A counter on a terminal that is ours alone, nothing elsewhere."""
+    if command or not sys.stderr.isatty():
         return None
 
     def show(events: int, dropped: int) -> None:
-        typer.echo(f"\rrecording: {events:,} events, {dropped:,} lost ", err=True, nl=False)
+        text = f"recording: {events:,} events, {dropped:,} lost"
+        typer.echo(f"\r{text}{CLEAR_LINE}", err=True, nl=False)
 
     return show
 
 
 def _say_goodbye(path: Path, cost: RecorderCost, losses: LossTable) -> None:
-    start = "\r" if sys.stderr.isatty() else ""
+    start = f"\r{CLEAR_LINE}" if sys.stderr.isatty() else ""
     typer.echo(
         f"{start}accel-trace: {cost.events:,} events in {duration_text(cost.wall_ns)} to {path} "
         f"({size(cost.bytes)}), {losses.dropped_count:,} lost; "

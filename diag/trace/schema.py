@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
+from diag.terminal import printable
 from diag.trace.errors import CaptureError
 from diag.trace.model import Endpoint, Loss, RecorderCost, Refused
 from pyaccel.spec import formats
@@ -105,13 +106,13 @@ class CaptureInfo:
         command = data["command"]
         return cls(
             endpoints=tuple(Endpoint.from_json(row) for row in data["endpoints"]),
-            rack=None if data["rack"] is None else str(data["rack"]),
-            host=str(data["host"]),
-            start_ns=int(data["start_ns"]),
-            realtime_offset_ns=int(data["realtime_offset_ns"]),
+            rack=None if data["rack"] is None else printable(str(data["rack"])),
+            host=printable(str(data["host"])),
+            start_ns=_int64(data["start_ns"]),
+            realtime_offset_ns=_int64(data["realtime_offset_ns"]),
             command=None if command is None else tuple(str(word) for word in command),
-            tool=str(data["tool"]),
-            clock=str(data["clock"]),
+            tool=printable(str(data["tool"])),
+            clock=printable(str(data["clock"])),
         )
 
 
@@ -151,10 +152,7 @@ class Note:
         try:
             return cls(
                 losses=tuple(_loss(item) for item in data.get("losses", ())),
-                refused=tuple(
-                    Refused(str(item["ring"]), str(item["reason"]), int(item["time_ns"]))
-                    for item in data.get("refused", ())
-                ),
+                refused=tuple(_refused(item) for item in data.get("refused", ())),
                 endpoints=tuple(Endpoint.from_json(row) for row in data.get("endpoints", ())),
                 end=_cost(data.get("end")),
             )
@@ -162,22 +160,38 @@ class Note:
             raise CaptureError(f"batch metadata axl.note is malformed: {error!r}") from None
 
 
+def _refused(item: dict[str, Any]) -> Refused:
+    ring, reason = printable(str(item["ring"])), printable(str(item["reason"]))
+    return Refused(ring, reason, _int64(item["time_ns"]))
+
+
+def _int64(value: object) -> int:
+    """A whole number of 64 bits; ValueError or TypeError for anything else that JSON can hold."""
+    if type(value) is not int:
+        raise TypeError(f"{value!r} is no whole number")
+    if not -(1 << 63) <= value < 1 << 63:
+        raise ValueError(f"{value} does not fit 64 bits")
+    return value
+
+
 def _loss(item: dict[str, Any]) -> Loss:
-    numbers = [int(item[key]) for key in ("endpoint", "pid", "dropped_count", "time_ns")]
+    numbers = [_int64(item[key]) for key in ("endpoint", "pid", "dropped_count", "time_ns")]
     if min(numbers) < 0 or numbers[0] >= 1 << 32:
         raise ValueError(f"loss record out of range: {item}")
-    return Loss(str(item["ring"]), *numbers)
+    return Loss(printable(str(item["ring"])), *numbers)
 
 
 def _cost(item: dict[str, Any] | None) -> RecorderCost | None:
     if item is None:
         return None
     numbers = {
-        key: int(item[key]) for key in ("events", "bytes", "cpu_ns", "wall_ns", "polls", "end_ns")
+        key: _int64(item[key])
+        for key in ("events", "bytes", "cpu_ns", "wall_ns", "polls", "end_ns")
     }
     status = item["exit_status"]
-    exit_status = None if status is None else int(status)
-    return RecorderCost(**numbers, exit_status=exit_status, reason=str(item["reason"]))
+    exit_status = None if status is None else _int64(status)
+    reason = printable(str(item["reason"]))
+    return RecorderCost(**numbers, exit_status=exit_status, reason=reason)
 
 
 def _json_object(raw: bytes, where: str) -> dict[str, Any]:

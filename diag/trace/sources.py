@@ -77,12 +77,12 @@ def _only_rack() -> RackDir:
         raise UsageError(
             f"several racks are up: {names}", advice="Name one with --source rack:NAME."
         )
-    raise UsageError("no rack is up", advice="Start one: accel-rack up --rack 2x2")
+    raise TraceError("no rack is up", advice="Start one: accel-rack up --rack 2x2")
 
 
 def _checked(rack: RackDir) -> RackDir:
     if not rack.topology.is_file():
-        raise UsageError(
+        raise TraceError(
             "no rack is up there (no topology file)",
             where=str(rack.path),
             advice="`accel-rack status` lists the racks that are up; `accel-rack up` starts one.",

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+import math
+import os
 import struct
 
 import numpy as np
@@ -189,6 +191,17 @@ REFUSED = {
         stream(event_schema(metadata(endpoints=[INFO.endpoints[0].to_json() | {"row": -1}]))),
         "malformed",
     ),
+    "endless clock": (stream(event_schema(metadata(start_ns=math.inf))), "malformed"),
+    "clock of 200 bits": (stream(event_schema(metadata(start_ns=1 << 200))), "malformed"),
+    "many pairs": (
+        stream(event_schema({b"%d" % n: b"x" for n in range(100)} | INFO.to_metadata())),
+        "a vector of 101 tables",
+    ),
+    "column metadata": (
+        stream(pa.schema([pa.field("time_ns", pa.uint64(), metadata={"a": "b"})])),
+        "children or metadata",
+    ),
+    "nested column": (stream(pa.schema([("a", pa.list_(pa.int8()))])), "children or metadata"),
     "not JSON": (stream(event_schema({KEY_CAPTURE: b"{"})), "not JSON"),
     "deep JSON": (stream(event_schema({KEY_CAPTURE: b"[" * 100_000})), "not JSON"),
     "wrong columns": (
@@ -236,6 +249,17 @@ def test_older_file_is_kept_aside(path):
     first = write(path)
     write(path, batches=1)
     assert path.with_name("run.axt.old").read_bytes() == first
+
+
+def test_what_is_no_file_is_never_renamed(tmp_path):
+    """A folder, a FIFO or a device of that name stays what it is: -o /dev/null as root, too."""
+    os.mkfifo(tmp_path / "fifo")
+    for name in (".", "fifo"):
+        with pytest.raises(UsageError, match="is no file"):
+            CaptureWriter(tmp_path / name, INFO)
+        with pytest.raises(UsageError):
+            read_capture(tmp_path / name)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["fifo"]
 
 
 def test_unwritable_and_missing_files_are_usage_errors(tmp_path):

@@ -11,9 +11,12 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from diag.trace.capture import read_capture
+from diag.trace.capture import CaptureWriter, read_capture
 from diag.trace.cli import app, main
 from diag.trace.errors import TraceError
+from diag.trace.model import Endpoint, Loss, RecorderCost, Refused
+from diag.trace.schema import CaptureInfo, Note, to_batch
+from tests.build.events import command
 
 LOST = "card:0x00a0c00000000001/1 queue 2 sequence 60"
 
@@ -35,7 +38,7 @@ def run():
 def test_report_begins_with_what_was_lost(run, capture_path):
     """Loss stands before every number that it could have spoilt, and names the ring."""
     text = run("report", capture_path)
-    assert text.index("5 events were lost") < text.index("stage, µs")
+    assert text.index("5 events were lost") < text.index("\nstage ")
     assert "ring 9-0.ring: 5 events of card:0x00a0c00000000001/0, process 9" in text
 
 
@@ -44,6 +47,27 @@ def test_report_names_the_lost_command(run, capture_path):
     text = run("report", capture_path)
     line = next(line for line in text.splitlines() if LOST in line)
     assert re.search(r"LOST, age [\d.]+ .s, last seen doorbell; \d+ later commands", line)
+
+
+@pytest.mark.parametrize("width", [80, 100, 132])
+def test_report_fits_the_terminal(run, capture_path, monkeypatch, width):
+    """No line is wider, whatever is grouped by; what matters most is kept."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    for by in ("endpoint", "endpoint,queue,opcode,size,direction"):
+        lines = run("report", capture_path, "--by", by).splitlines()[1:]  # the path is long
+        assert max(map(len, lines)) <= width
+        (header,) = [line for line in lines if line.startswith("ep ") and "p50" in line]
+        assert "p99" in header.split()
+
+
+def test_report_for_a_pipe_leaves_nothing_out(run, capture_path, monkeypatch):
+    """Every column is there, and what the short endpoint names stand for."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+    text = run("report", capture_path)
+    (header,) = [line for line in text.splitlines() if line.startswith("ep ") and "p50" in line]
+    wanted = "ep queue opcode size direction count p50 p90 p99 p99.9 max mean bytes most time in"
+    assert header.split() == wanted.split()
+    assert "ep1   card:0x00a0c00000000001/1 at 0000:06:00.0" in text
 
 
 def test_report_has_no_colours_for_a_pipe(run, capture_path):
@@ -195,6 +219,34 @@ def test_damaged_capture_is_shown_and_fails(run, capture_path):
     assert "damaged" in run("report", capture_path, expect=1)
 
 
+def test_export_to_what_is_no_file_is_a_usage_error(run, capture_path, tmp_path):
+    """A folder stays a folder, and an unwritable place is named in one line."""
+    for output in ("/", tmp_path):
+        assert "is no file" in str(run("export", capture_path, "--to", "csv", "-o", output))
+    error = run("export", capture_path, "--to", "parquet", "-o", tmp_path / "no" / "x")
+    assert str(error).endswith("cannot be written: No such file or directory")
+    assert error.exit_status == 2
+
+
+def test_nothing_in_a_capture_can_drive_the_terminal(run, tmp_path):
+    """Names, rack, host, command and reasons from a stranger's file are shown escaped."""
+    path, bad = tmp_path / "bad.axt", "\x1b]0;x\x07\x9b31m\ud800\n$\\frac{$"
+    table = (Endpoint(0, 1, 0, bad, bad),)
+    info = CaptureInfo(table, bad, bad, 0, 0, (bad,), bad)
+    writer = CaptureWriter(path, info)
+    refused = (Refused(bad, bad, 1),)
+    writer.write([to_batch(command(1, 1000))], Note((Loss(bad, 0, 9, 5, 10),), refused))
+    writer.finish(RecorderCost(7, 1, 1, 1, 1, 9000, 0, bad))
+    for words in (["report"], ["report", "--json"], ["show"], ["show", "-c"], ["show", "--json"]):
+        text = run(words[0], path, *words[1:])
+        assert not {"\x1b", "\x07", "\x9b", "\ud800"} & set(text), words
+        assert not any(line.startswith("$") for line in text.splitlines())
+    run("plot", path, "-o", tmp_path / "x.png")
+    for kind in ("csv", "parquet", "chrome"):
+        run("export", path, "--to", kind, "-o", tmp_path / "x")
+        assert b"\x1b" not in (tmp_path / "x").read_bytes()
+
+
 def test_errors_are_one_message_and_a_status(monkeypatch, capsys, tmp_path):
     """No traceback for users."""
     monkeypatch.setattr("sys.argv", ["accel-trace", "report", str(tmp_path / "no.axt")])
@@ -207,5 +259,6 @@ def test_errors_are_one_message_and_a_status(monkeypatch, capsys, tmp_path):
 def test_help_and_version_exist(run):
     """Every command explains itself, with examples."""
     assert run("--version").startswith("accel-trace ")
-    for command in ("record", "report", "show", "plot", "export"):
-        assert f"accel-trace {command}" in run(command, "--help")
+    assert "accel-trace record -o" in run("--help")
+    for name in ("record", "report", "show", "plot", "export"):
+        assert f"accel-trace {name}" in run(name, "--help")

@@ -175,19 +175,19 @@ def test_auto_takes_the_rack_that_is_up(rack, output):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "expected", "message"),
     [
-        (["--source", "rack:nobody"], "no rack is up there"),
-        (["--source", "rack:/nowhere/at/all"], "no rack is up there"),
-        (["--source", "kernel"], "kernel driver"),
-        (["--source", "tape"], "no source"),
-        (["--duration", "1", "--", "true"], "exclude each other"),
+        (["--source", "rack:nobody"], 1, "no rack is up there"),
+        (["--source", "rack:/nowhere/at/all"], 1, "no rack is up there"),
+        (["--source", "kernel"], 2, "kernel driver"),
+        (["--source", "tape"], 2, "no source"),
+        (["--duration", "1", "--", "true"], 2, "exclude each other"),
     ],
 )
-def test_wrong_usage_is_told_with_status_2(rack, output, arguments, message):
+def test_wrong_usage_is_status_2_and_a_missing_rack_1(rack, output, arguments, expected, message):
     """What, where, and what to do; nothing is recorded."""
     status, error = finish(start(rack, "-o", str(output), *arguments))
-    assert status == 2
+    assert status == expected
     assert message in error
     assert not output.exists()
 

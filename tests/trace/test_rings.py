@@ -235,10 +235,12 @@ def test_writer_killed_in_the_middle_loses_nothing_it_wrote(folder):
     )
     source = RingSource(folder, ENDPOINTS)
     got = []
-    while len(got) < 1000:
-        got += sequences(source.poll())
-    writer.send_signal(signal.SIGKILL)
-    writer.wait()
+    try:
+        while len(got) < 1000:
+            got += sequences(source.poll())
+    finally:
+        writer.send_signal(signal.SIGKILL)
+        writer.wait()
     got += sequences(source.poll())
     header = np.fromfile(folder / "1-0.ring", "<u8", count=16)
     head = int(header[8])

@@ -31,10 +31,12 @@ MAX_METADATA_BYTES: Final = 16 << 20
 MAX_BODY_BYTES: Final = 1 << 30
 KIND_SCHEMA: Final = 1
 KIND_BATCH: Final = 3
-# Field numbers of Arrow's Message, RecordBatch and KeyValue tables.
+# Field numbers of Arrow's Message, RecordBatch, KeyValue, Schema and Field tables.
 MESSAGE_KIND, MESSAGE_HEADER, MESSAGE_BODY_BYTES, MESSAGE_METADATA = 1, 2, 3, 4
 BATCH_LENGTH, BATCH_COMPRESSION = 0, 3
 PAIR_KEY, PAIR_VALUE = 0, 1
+SCHEMA_FIELDS, SCHEMA_METADATA = 1, 2
+FIELD_CHILDREN, FIELD_METADATA = 5, 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,16 +153,30 @@ class CaptureDecoder:
         return _Frame(kind, table, self._pending[: body_at + body_bytes])
 
     def _accept(self, frame: _Frame) -> list[CapturedBatch]:
+        pairs = _pairs(frame.table)
+        if frame.kind == KIND_SCHEMA:
+            _check_schema(frame.table)
         message = pa.ipc.read_message(pa.py_buffer(frame.whole))
         if self.info is None:
             self.info = _read_schema(frame, message)
             return []
         if frame.kind != KIND_BATCH:
             raise CaptureError(f"message of kind {frame.kind} where a record batch belongs")
-        note = Note.from_metadata(_pairs(frame.table))
+        note = Note.from_metadata(pairs)
         events = _read_batch(frame, message)
         self._said_end = self._said_end or note.end is not None
         return [CapturedBatch(events, note)]
+
+
+def _check_schema(message: FlatTable) -> None:
+    """Refuse what makes Arrow copy one string many times over: a small file for much memory."""
+    schema = message.table(MESSAGE_HEADER)
+    if schema is None:
+        raise CaptureError("a schema message without a schema")
+    schema.tables(SCHEMA_METADATA)
+    for column in schema.tables(SCHEMA_FIELDS):
+        if column.tables(FIELD_CHILDREN) or column.tables(FIELD_METADATA):
+            raise CaptureError("a column with children or metadata; capture format 1 has none")
 
 
 def _read_schema(frame: _Frame, message: pa.ipc.Message) -> CaptureInfo:

@@ -13,8 +13,8 @@ from typing import Final
 
 from pyaccel.spec.types import Buffer
 
-MAX_VECTOR: Final = 4096
-"""Metadata pairs of one message; a capture writes one."""
+MAX_VECTOR: Final = 64
+"""Tables in one vector; a capture has a column each, and one pair of metadata."""
 
 
 class FlatError(ValueError):
