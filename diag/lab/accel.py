@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 from diag.lab.cache import cache_dir
-from diag.lab.errors import LabError
+from diag.lab.errors import LabUsageError
 from diag.lab.kernel import Kernel
 from diag.lab.qemu import Program
 
@@ -23,7 +23,7 @@ _PROOF = "Kernel panic - not syncing: VFS"
 def choose_accel(wanted: str, qemu: Program, kernel: Kernel) -> str:
     """`wanted`, with auto decided: kvm where this machine boots a kernel with it, else tcg."""
     if wanted not in ACCELERATORS:
-        raise LabError(f"accelerator {wanted!r}: choose one of {', '.join(ACCELERATORS)}")
+        raise LabUsageError(f"accelerator {wanted!r}: choose one of {', '.join(ACCELERATORS)}")
     if wanted != "auto":
         return wanted
     if not os.access(_DEVICE, os.R_OK | os.W_OK):

@@ -207,6 +207,20 @@ class Archive:
         text = self._run(["apt-cache", "show", package], missing_ok=True)
         return [_parse_package(record) for record in text.split("\n\n") if record.strip()]
 
+    def with_parts(self, names: Sequence[str], wanted: re.Pattern[str]) -> list[Package]:
+        """The newest version of `names` and of what they depend on, where a name is `wanted`."""
+        waiting, found = list(names), dict[str, Package]()
+        while waiting:
+            name = waiting.pop(0)
+            if name in found or not wanted.match(name):
+                continue
+            candidates = self.candidates(name)
+            if not candidates:
+                raise CannotInstallError(f"package {name} is not in the archive")
+            found[name] = candidates[0]
+            waiting.extend(candidates[0].depends)
+        return list(found.values())
+
     def _run(self, command: list[str], *, cwd: Path | None = None, missing_ok: bool = False) -> str:
         env = {**os.environ, "APT_CONFIG": f"{self.root}/apt.conf", "LC_ALL": "C"}
         env["DEBIAN_FRONTEND"] = "noninteractive"

@@ -7,15 +7,15 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any, TextIO
 
 import typer
 
 from diag.lab.config import LabConfig
 from diag.lab.console import attach
-from diag.lab.errors import LabError
+from diag.lab.errors import LabError, LabUsageError
 from diag.lab.session import Session, running_sessions, session_name
+from diag.terminal import accept_any_encoding, version_text
 
 DEFAULT_RACK = "2x2"
 LAB_FAILED = 125
@@ -31,7 +31,14 @@ _EPILOG = "\n\n".join(  # noqa: FLY002 - one example a line
     )
 )
 
-app = typer.Typer(help=__doc__, epilog=_EPILOG, no_args_is_help=True, add_completion=True)
+app = typer.Typer(
+    help=__doc__,
+    epilog=_EPILOG,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 
 Rack = Annotated[
     str | None,
@@ -78,13 +85,16 @@ def _say(text: str) -> None:
     print(f"accel-lab: {text}", file=sys.stderr)
 
 
-def _guarded(action: Callable[[], int], failure: int = 1) -> None:
-    """Run `action`; its value is the exit status, a LabError is told and is `failure`."""
+def _guarded(action: Callable[[], int], failure: int | None = None) -> None:
+    """Run `action`; its value is the exit status.
+
+    A LabError is told and is `failure`; without that 2 for wrong usage, 1 for anything else.
+    """
     try:
         status = action()
     except LabError as error:
         _say(str(error))
-        status = failure
+        status = failure or (2 if isinstance(error, LabUsageError) else 1)
     except KeyboardInterrupt:
         status = 130
     raise typer.Exit(status)
@@ -92,10 +102,7 @@ def _guarded(action: Callable[[], int], failure: int = 1) -> None:
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        try:
-            print(f"accel-lab {version('accelstack')}")
-        except PackageNotFoundError:
-            print("accel-lab (not installed)")
+        print(version_text("accel-lab"))
         raise typer.Exit
 
 
@@ -288,7 +295,7 @@ def _only(name: str | None) -> Session:
         return found[0]
     names = ", ".join(session.name for session in found)
     if names:
-        raise LabError(f"several guests are up, name one: {names}")
+        raise LabUsageError(f"several guests are up, name one: {names}")
     which = f" named {name}" if name else ""
     raise LabError(f"no guest{which} is up; accel-lab status lists them")
 
@@ -309,15 +316,16 @@ def _json_object(text: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
     except ValueError as error:
-        raise LabError(f"arguments {text!r} are not JSON: {error}") from error
+        raise LabUsageError(f"arguments {text!r} are not JSON: {error}") from error
     if not isinstance(value, dict):
-        raise LabError(f"arguments {text!r} are not a JSON object")
+        raise LabUsageError(f"arguments {text!r} are not a JSON object")
     return value
 
 
 def main() -> None:
     """Entry point of the console script."""
-    app()
+    accept_any_encoding()
+    app(prog_name="accel-lab")
 
 
 if __name__ == "__main__":

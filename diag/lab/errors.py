@@ -8,6 +8,10 @@ class LabError(Exception):
     """The lab cannot do what was asked."""
 
 
+class LabUsageError(LabError):
+    """The request itself is wrong: exit status 2."""
+
+
 class CannotInstallError(LabError):
     """A package that the lab needs cannot be had on this machine (tests skip on it)."""
 

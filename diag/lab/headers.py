@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from diag.lab.apt import Archive, Package, archive_of, unpack
+from diag.lab.apt import archive_of, unpack
 from diag.lab.cache import cache_dir, published
 from diag.lab.errors import CannotInstallError
 from diag.lab.kernel import find_kernel, suites
@@ -23,7 +23,8 @@ def find_headers(release: str) -> Path:
 
     def build(folder: Path) -> None:
         with archive_of(suites()) as archive:
-            unpack(archive.exactly(_packages(archive, f"linux-headers-{release}")), folder)
+            packages = archive.with_parts([f"linux-headers-{release}"], _PARTS)
+            unpack(archive.exactly(packages), folder)
         _relocate(folder, tree)
 
     published(tree, build)
@@ -36,20 +37,6 @@ def find_headers(release: str) -> Path:
 def headers_of(version: str) -> Path:
     """The headers of the kernel that `find_kernel(version)` chooses."""
     return find_headers(find_kernel(version).release)
-
-
-def _packages(archive: Archive, first: str) -> list[Package]:
-    waiting, found = [first], dict[str, Package]()
-    while waiting:
-        name = waiting.pop(0)
-        if name in found or not _PARTS.match(name):
-            continue
-        candidates = archive.candidates(name)
-        if not candidates:
-            raise CannotInstallError(f"package {name} is not in the archive")
-        found[name] = candidates[0]
-        waiting.extend(candidates[0].depends)
-    return list(found.values())
 
 
 def _relocate(folder: Path, final: Path) -> None:

@@ -73,20 +73,11 @@ def _choose(candidates: list[Package], version: str) -> Package:
 
 def _parts(archive: Archive, meta: Package) -> list[Package]:
     """The packages that hold files, the image's first."""
-    waiting = [name for name in meta.depends if name.startswith("linux-image-")]
-    found: dict[str, Package] = {}
-    while waiting:
-        name = waiting.pop(0)
-        if name in found or not _PARTS.match(name):
-            continue
-        candidates = archive.candidates(name)
-        if not candidates:
-            raise CannotInstallError(f"package {name} (of {meta.name}) is not in the archive")
-        found[name] = candidates[0]
-        waiting.extend(candidates[0].depends)
+    images = [name for name in meta.depends if name.startswith("linux-image-")]
+    found = archive.with_parts(images, _PARTS)
     if not found:
         raise CannotInstallError(f"{meta.name} {meta.version} names no linux-image package")
-    return list(found.values())
+    return found
 
 
 def _depmod(folder: Path, release: str) -> None:

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from diag.lab.config import LabConfig
-from diag.lab.errors import LabError
+from diag.lab.errors import LabError, LabUsageError
 from diag.lab.guest import Guest
 from diag.lab.kernel import find_kernel
 from diag.lab.kernel_log import unexpected_lines
@@ -73,7 +73,9 @@ class Session:
 
     def __init__(self, name: str) -> None:
         if not re.fullmatch(NAME_PATTERN, name):
-            raise LabError(f"{name[:60]!r} is no session name (letters, digits, . _ -, up to 48)")
+            raise LabUsageError(
+                f"{name[:60]!r} is no session name (letters, digits, . _ -, up to 48)"
+            )
         self.name = name
         self.files = SessionFiles(sessions_dir(create=True) / name)
         self._lock = RackDir(self.files.folder)

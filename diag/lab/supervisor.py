@@ -18,7 +18,7 @@ from pathlib import Path
 
 from diag.lab.accel import choose_accel
 from diag.lab.config import LabConfig
-from diag.lab.errors import LabError
+from diag.lab.errors import LabError, LabUsageError
 from diag.lab.initramfs import Places, build_initramfs
 from diag.lab.kernel import find_kernel
 from diag.lab.machine import SessionFiles, machine_arguments
@@ -41,7 +41,7 @@ def place_rack(config: LabConfig) -> Placement:
     try:
         return enumerate_rack(load_rack(config.rack))
     except (RackFileError, PlacementError) as error:
-        raise LabError(str(error)) from error
+        raise LabUsageError(str(error)) from error
 
 
 class Supervisor:

@@ -46,17 +46,20 @@ def test_commands_that_need_a_guest_say_so(command: list[str]) -> None:
     assert "no guest is up; accel-lab status lists them" in result.stderr
 
 
-@pytest.mark.parametrize("arguments", [["run"], ["frobnicate"], ["up", "--cpus", "0"], ["up", "x"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["run"], ["frobnicate"], ["up", "--cpus", "0"], ["up", "x"], ["up", "--name", "/"]],
+)
 def test_wrong_usage_is_2(arguments: list[str]) -> None:
     """Wrong usage is told apart from failure."""
     assert invoke(*arguments).exit_code == 2
 
 
 def test_an_unknown_rack_is_named() -> None:
-    """`up` fails with 1; `run` with 125, which no program of the guest uses for itself."""
+    """`up` fails with 2; `run` with 125, which no program of the guest uses for itself."""
     up, run = invoke("up", "--rack", "9x9"), invoke("run", "--rack", "9x9", "--", "true")
 
-    assert (up.exit_code, run.exit_code) == (1, 125)
+    assert (up.exit_code, run.exit_code) == (2, 125)
     assert "9x9" in up.stderr
     assert "no such rack; shipped are" in up.stderr
 
