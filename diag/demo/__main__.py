@@ -20,6 +20,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 import pyaccel
 from diag.demo.session import Check, Section, Session
+from diag.terminal import accept_any_encoding
 
 HERE = Path(__file__).resolve().parent
 DIGITS = Path(os.path.relpath(HERE.parent.parent / "examples/digits.py"))
@@ -219,6 +220,7 @@ def main() -> int:
     parser.add_argument("--rack", default="2x2", help="shipped rack or YAML file")
     parser.add_argument("--epochs", type=int, default=20, help="passes over the data")
     args = parser.parse_args()
+    accept_any_encoding()
     args.out.mkdir(parents=True, exist_ok=True)
     begin = time.monotonic()
     # Socket names are limited to 107 bytes, so the rack does not live below the checkout.

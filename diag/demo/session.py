@@ -11,11 +11,15 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from diag.terminal import width
+
 MODULES = {
     "accel-rack": "diag.model.cli",
     "accel-info": "diag.topo.cli",
     "accel-trace": "diag.trace.cli",
 }
+NARROWEST, WIDEST = 80, 120
+"""Columns of what the commands print: of this terminal, and still readable in the report."""
 COMMAND_LIMIT_S = 300
 """No step may hang the demo for longer than this."""
 
@@ -56,7 +60,14 @@ class Session:
     def __init__(self, runtime_dir: Path) -> None:
         self._runtime_dir = runtime_dir
         # One thread per process: the two cores are shared by the rack and the program.
-        self._env = os.environ | {"AXL_RUNTIME_DIR": str(runtime_dir), "OMP_NUM_THREADS": "1"}
+        columns = min(max(width() or WIDEST, NARROWEST), WIDEST)
+        self._env = os.environ | {
+            "AXL_RUNTIME_DIR": str(runtime_dir),
+            "OMP_NUM_THREADS": "1",
+            "COLUMNS": str(columns),
+            # What they print is read below and shown in an HTML page, whatever the locale is.
+            "PYTHONIOENCODING": "utf-8",
+        }
 
     def rack_dir(self, name: str) -> Path:
         """Runtime folder of a rack that is up."""
@@ -81,7 +92,7 @@ class Session:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
-            text=True,
+            encoding="utf-8",
             errors="replace",
             timeout=COMMAND_LIMIT_S,
             check=False,

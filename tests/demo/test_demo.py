@@ -24,9 +24,9 @@ def test_demo_holds_every_claim_and_leaves_nothing_running(tmp_path: Path) -> No
         [sys.executable, "-m", "diag.demo", "--out", str(tmp_path), "--epochs", "12"],
         cwd=ROOT, check=False, capture_output=True, text=True,
     )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
     page = html.unescape((tmp_path / "report.html").read_text())
 
-    assert done.returncode == 0, done.stdout + done.stderr
     assert "FAILED" not in done.stdout
     assert page.count("✓ held") == 8
     assert re.search(r"CommandLostError: card:0x\w+/1: queue 0 sequence \d+", page)
