@@ -13,7 +13,7 @@ from tests.linux.uapi import HEADER, Interface, declarations, numbers
 
 STUB = Path(__file__).with_name("stub")
 SIZES = {
-    "get_info": 184,
+    "get_info": 192,
     "telemetry": 104,
     "error": 64,
     "context_create": 8,

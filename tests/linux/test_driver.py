@@ -27,7 +27,7 @@ def quiet_kernel(driver: Driver) -> Iterator[None]:
     """Every test fails when the kernel complains while it runs."""
     start = driver.lab.kernel_log_bytes()
     yield
-    assert driver.lab.check_kernel_log(start, (r"pcieport|aer_inject",)) == []
+    assert driver.lab.check_kernel_log(start, (r"pcieport|aer_inject|AER: PCIe Bus Error",)) == []
 
 
 def numeric(bdf: str) -> int:

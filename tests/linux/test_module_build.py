@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from diag.lab.tools import tool_argv
 from tests.linux.conftest import build
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
@@ -40,9 +41,8 @@ def test_every_global_symbol_is_ours(module: Path) -> None:
 
 def test_the_module_names_its_devices(module: Path) -> None:
     """The module names its licence, its parameters and the alias by which udev loads it."""
-    text = subprocess.run(
-        ["/sbin/modinfo", str(module / "linux/axl.ko")], check=True, capture_output=True, text=True
-    ).stdout
+    command = [*tool_argv("usr/sbin/modinfo"), str(module / "linux/axl.ko")]
+    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     assert re.search(r"(?m)^license:\s+GPL$", text)
     assert "alias:          pci:v00001AF4d000010F0sv00001AF4sd0000A301bc*sc*i*" in text
     assert {"queue_timeout_ms", "heartbeat_timeout_ms"} <= set(re.findall(r"parm:\s+(\w+)", text))
