@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 """Train a network on handwritten digits on two endpoints, and in NumPy beside them.
 
-    accel-rack up 2x2
+    accel-rack up --rack 2x2
     python examples/digits.py --epochs 20
 
 A perceptron with one hidden layer (64-128-10, ReLU, softmax cross-entropy, SGD with
@@ -17,6 +17,7 @@ The NumPy training takes the same data in the same order with the same float32 a
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import sys
 import time
@@ -366,24 +367,41 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description="Train on two endpoints, compare with NumPy.")
     parser.add_argument("--source", help="auto, rack:NAME, rack:/run/dir or kernel")
+    parser.add_argument(
+        "--same-card", action="store_true", help="two endpoints of one card; else of two cards"
+    )
     parser.add_argument("--epochs", type=positive, default=20, help="passes over the data")
     parser.add_argument("--seed", type=int, default=0, help="split, weights and order")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the comparison here")
     return parser.parse_args(arguments)
 
 
+def choose(
+    found: Sequence[pyaccel.EndpointInfo], *, same_card: bool
+) -> Sequence[pyaccel.EndpointInfo]:
+    """Two endpoints: by default of different cards, so that gradients cross the switch above.
+
+    Where the rack has no such pair, the first two; fewer if there are fewer.
+    """
+    for first, second in itertools.combinations(found, 2):
+        if (first.board_serial == second.board_serial) == same_card:
+            return first, second
+    return found[:2]
+
+
 def run(options: argparse.Namespace) -> int:
     """Train twice and compare; 1 if fewer than two endpoints are there."""
     found = pyaccel.devices(options.source)
-    if len(found) < 2:
+    pair = choose(found, same_card=options.same_card)
+    if len(pair) < 2:
         print(f"two endpoints are needed, {len(found)} found: accel-rack up 2x2", file=sys.stderr)
         return 1
     data = load(options.seed)
     with ExitStack() as stack:
-        devices = [stack.enter_context(pyaccel.open(info.uri)) for info in found[:2]]
+        devices = [stack.enter_context(pyaccel.open(info.uri)) for info in pair]
         ours = train_axl(devices, data, options.epochs, options.seed)
     theirs = train_numpy(data, options.epochs, options.seed)
-    told = report(ours, theirs, options.epochs, [info.id for info in found[:2]])
+    told = report(ours, theirs, options.epochs, [info.id for info in pair])
     show(told, ours, theirs)
     if options.json:
         options.json.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")

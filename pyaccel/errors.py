@@ -161,7 +161,7 @@ class ContextFaultedError(CommandError):
 class CommandLostError(CommandError):
     """A command's completion never came although a later one did."""
 
-    advice = "Its effect is unknown: repeat the work, and watch this endpoint (accel-trace)"
+    advice = "The device may still be at it: Queue.reset(), then repeat the work. See accel-trace"
 
 
 class CommandAbortedError(CommandError):

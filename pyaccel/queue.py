@@ -48,6 +48,8 @@ class QueueStats:
     interrupts: int
     bytes_submitted: int
     in_flight: int
+    missed_interrupts: int
+    """Waits that found completions only because they looked: no interrupt told of them."""
 
 
 class Queue(Commands):

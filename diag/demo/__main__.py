@@ -27,7 +27,8 @@ DIGITS = Path(os.path.relpath(HERE.parent.parent / "examples/digits.py"))
 ACCURACY_TOLERANCE = 0.01
 """Test images are 25 % of 1797: one hundredth is four or five of them."""
 REPORT_KEY = "endpoint,opcode"
-FAULTY_ENDPOINT = 1
+FAULTY_ENDPOINT = 2
+"""The second that the example trains on: the first of the other card."""
 FAULT_AFTER_COMMANDS = 200
 
 

@@ -224,3 +224,27 @@ def test_any_clock_is_survived(core, data):
         assert result in {"ok", "device_nonsense"}
         assert clock.line.rate_q32 != 0
     host.close()
+
+
+@pytest.mark.parametrize(("complete", "uncertainty_ns"), [(True, 500), (False, 5500)])
+def test_posted_write_widens_the_reading(core, host, complete, uncertainty_ns):
+    """A posted write may latch as late as the end of the read that follows it."""
+    clock = Clock(core, host)
+    spent = {regs.CLOCK_LATCH.at(): 1000, regs.CLOCK_TICKS.at(): 10_000}
+
+    def write(offset, size, value):
+        host.c.now_ns += spent.get(offset, 0)
+        clock._write(offset, size, value)
+
+    def read(offset, _size, value):
+        host.c.now_ns += spent.get(offset, 0)
+        return value
+
+    host.on_write(write)
+    host.on_read(read)
+    host.c.os.writes_complete = complete
+    begin = host.c.now_ns
+    assert clock.sample() == "ok"
+    line = clock.c.line
+    assert line.uncertainty_ns == uncertainty_ns
+    assert (line.host_ns - begin) % 11_000 == uncertainty_ns

@@ -418,3 +418,20 @@ def test_nobody_listens_no_event(core, host):
     ring.poll()
     core.axl_qp_stop(ring.qp)
     assert host.events == []
+
+
+def test_time_before_the_host_clock_began_is_nonsense(core, host):
+    """A fetch that the conversion wraps to the far future is not taken for "just now"."""
+    host.c.now_ns = 1_000_000_000
+    host.set(regs.CLOCK_FREQUENCY, 1000)
+    host.set(regs.CLOCK_TICKS, 10_000_000)
+    clock = core.new("struct axl_clock *")
+    assert core.axl_clock_init(clock, host.os) == 0
+    assert core.axl_clock_sample(clock, host.os) == 0
+    ring = Ring(core, host)
+    core.axl_qp_set_clock(ring.qp, core.ffi.addressof(clock[0], "line"))
+    ring.submit(1)
+    ring.complete(1, fetch_ticks=0, start_delta=10_000_000, finish_delta=10_000_000)
+    (cqe,) = ring.poll()
+    assert (cqe["ticks_valid"], cqe["timing_valid"]) == (True, False)
+    assert ring.stats["bad_times"] == 1

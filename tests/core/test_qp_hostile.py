@@ -109,6 +109,48 @@ def test_endless_completions_are_bounded_per_call(core, host):
     assert ring.sequences() == [(1, Status.OK)]
 
 
+@pytest.mark.parametrize("sequence", [77, 1], ids=["nonsense", "the same again"])
+def test_completions_that_arrive_during_the_call_are_bounded(core, host, sequence):
+    """A device that writes another entry for each one taken does not keep the host inside."""
+    ring = Ring(core, host)
+    ring.submit(2)
+    ring.complete(1)
+    calls = 0
+
+    @core.ffi.callback("uint64_t(void *)")
+    def time_ns(_os):
+        nonlocal calls
+        calls += 1
+        # The poll has taken one entry when it asks for the time: fill the ring behind it.
+        for _ in range(ring.entries):
+            ring.complete(sequence)
+        return 1000
+
+    host.c.ops.time_ns = time_ns
+    first = ring.poll()
+    assert [c["sequence"] for c in first] == [1]
+    assert (calls, ring.qp.cq_head) == (1, ring.entries)
+    assert ring.stats["malformed"] == ring.entries - 1
+
+
+def test_stream_fed_from_the_doorbell_ends_with_the_call(core, host):
+    """Entries written whenever the host acknowledges some wait for the next call."""
+    ring = Ring(core, host)
+    ring.submit(1)
+
+    @core.ffi.callback("void(void *, uint32_t, uint32_t)")
+    def cq_doorbell(_os, _queue, _head):
+        for _ in range(ring.entries):
+            ring.complete(77)
+
+    host.c.ops.cq_doorbell = cq_doorbell
+    for _ in range(ring.entries):
+        ring.complete(77)
+    for call in range(1, 6):
+        assert ring.poll() == []
+        assert ring.qp.cq_head == call * ring.entries
+
+
 def test_short_entry_is_not_seen(core, host):
     """Until the last word is there, the first words do not count."""
     ring = Ring(core, host)

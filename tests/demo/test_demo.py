@@ -29,7 +29,7 @@ def test_demo_holds_every_claim_and_leaves_nothing_running(tmp_path: Path) -> No
 
     assert "FAILED" not in done.stdout
     assert page.count("✓ held") == 8
-    assert re.search(r"CommandLostError: card:0x\w+/1: queue 0 sequence \d+", page)
+    assert re.search(r"CommandLostError: card:0x\w+2/0: queue 0 sequence \d+", page)
     assert "src=" not in page.replace('src="data:image/png;base64,', "")
     assert "rack 2x2 is down" in done.stdout
 

@@ -40,6 +40,16 @@ def test_training_agrees_with_numpy(digits, rack, tmp_path, capsys) -> None:
     assert "accuracy" in capsys.readouterr().out
 
 
+def test_endpoints_are_of_two_cards_unless_asked_otherwise(digits, rack) -> None:
+    """Endpoints 0 and 2 of a 2x2 rack; 0 and 1 with --same-card; what there is on one card."""
+    found = pyaccel.devices(rack.source)
+    assert digits.choose(found, same_card=False) == (found[0], found[2])
+    assert digits.choose(found, same_card=True) == (found[0], found[1])
+    assert list(digits.choose(found[:2], same_card=False)) == found[:2]
+    assert list(digits.choose(found[:1], same_card=False)) == found[:1]
+    assert list(digits.choose([found[0], found[3]], same_card=True)) == [found[0], found[3]]
+
+
 def test_training_works_through_host_memory(digits, rack, monkeypatch, capsys) -> None:
     """Without a path between the endpoints the reason is printed and the result is the same."""
 
@@ -59,11 +69,11 @@ def test_training_works_through_host_memory(digits, rack, monkeypatch, capsys) -
 
 def test_a_lost_completion_ends_the_training_by_name(digits, faulty, capsys) -> None:
     """Exit status 1 and one line that names endpoint, queue and sequence."""
-    faulty.inject("lost_completion", 1, after=200)
+    faulty.inject("lost_completion", 2, after=200)
 
     assert digits.main(["--source", faulty.source, "--epochs", "1"]) == 1
     message = capsys.readouterr().err
-    assert "CommandLostError: card:" in message
+    assert f"CommandLostError: {pyaccel.devices(faulty.source)[2].id}: " in message
     assert "queue 0 sequence 201" in message
 
 

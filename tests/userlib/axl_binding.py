@@ -187,6 +187,10 @@ class Device:
         self._undo.append(lambda: self.lib.axl_buffer_destroy(made))
         return made
 
+    def destroy_newest(self) -> None:
+        """Destroy what was made last."""
+        self._undo.pop()()
+
     def bytes(self, buffer: Any) -> Any:
         """The buffer's bytes."""
         address = self.lib.axl_buffer_map(buffer)

@@ -8,6 +8,7 @@
  *	driver resets URI      threads submit while the function is reset again and again
  *	driver fork URI        use the device in a forked child
  *	driver tour URI        one call of most functions
+ *	driver lost URI        destroy a buffer after a command was lost (armed by the caller)
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -245,6 +246,24 @@ static int do_tour(const char *uri)
 	return 0;
 }
 
+static int do_lost(const char *uri)
+{
+	struct axl_buffer *buffer;
+	struct axl_slot slots[2];
+	struct rig rig;
+	uint64_t last;
+
+	set_up(&rig, uri);
+	check(axl_buffer_create(rig.context, 1u << 20, AXL_MEMORY_HOST, 0, &buffer), "buffer");
+	axl_cmd_nop(&slots[0]);
+	axl_cmd_nop(&slots[1]);
+	check(axl_queue_submit(rig.queue, slots, 2, 0, &last), "submit");
+	printf("wait: %d\n", -axl_queue_wait(rig.queue, last, 20000000000));
+	axl_buffer_destroy(buffer);
+	tear_down(&rig);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -257,6 +276,7 @@ int main(int argc, char **argv)
 		{ "resets",  do_resets },
 		 { "fork",	   do_fork   },
 		      { "tour",	do_tour	},
+		{ "lost",	  do_lost	  },
 	};
 
 	for (size_t i = 0; argc == 3 && i < sizeof(commands) / sizeof(commands[0]); i++) {

@@ -79,7 +79,7 @@ def test_maps_and_resets_are_recorded(axl: Axl, recording: Path) -> None:
     with axl.open("rack:u2x2#0") as device:
         buffer = device.buffer(device.context(), 1 << 20)
         va = device.lib.axl_buffer_va(buffer)
-        device._undo.pop()()
+        device.destroy_newest()
         axl.check(device.lib.axl_device_reset(device.c, 1))
     (path,) = rings(recording) - before
     events = read_ring(path)[1]

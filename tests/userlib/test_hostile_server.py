@@ -305,3 +305,64 @@ def test_deaf_queue_times_out_and_dies_with_the_server(axl: Axl, place: Path) ->
         with pytest.raises(AxlError) as failed:
             queue.wait(last)
         assert failed.value.code == errno.ENODEV
+
+
+def shadow_from(offset: int) -> Builder:
+    """Shadow doorbells of 64 KiB that begin at `offset` of BAR0."""
+    sub = struct.pack("<QQIIIIQQ", offset, 0x10000, 0, 2, 0, 1, 0, 0)
+    payload = struct.pack("<IIII", 64, 0, 0, 1) + sub
+    return lambda _: Reply(payload, [os.eventfd(0), memfd(0x10000)])
+
+
+@pytest.mark.parametrize("offset", [0x10004, 0x10001, 0x11000, 0x20000, (1 << 64) - 0x1000])
+def test_doorbell_outside_the_shadow_is_rung_by_message(axl: Axl, place: Path, offset: int) -> None:
+    """Shadow pages that begin behind a doorbell, or askew, are not written for it."""
+    rung: list[tuple[int, int]] = []
+
+    def write(payload: bytes) -> Reply:
+        at = struct.unpack_from("<Q", payload)[0]
+        if at == regs.QUEUE_CONTROL.at(0):
+            server.put_at(regs.QUEUE_STATUS.at(0), 1)
+        if at == regs.DOORBELL_SQ_TAIL.at(0):
+            rung.append((at, payload[16]))
+            return Reply(payload[:16])
+        return server.write(payload)
+
+    overrides = {
+        Command.DEVICE_GET_REGION_IO_FDS: shadow_from(offset),
+        Command.REGION_WRITE: write,
+    }
+    with (
+        hostile_rack(place, overrides) as server,
+        axl.open(f"rack:{place}#0") as device,
+    ):
+        device.queue(device.context()).submit(cmd.nop())
+    assert rung == [(regs.DOORBELL_SQ_TAIL.at(0), 1)]
+
+
+def test_queue_that_neither_starts_nor_stops_costs_a_reset(axl: Axl, place: Path) -> None:
+    """Rings that the device may still use are not freed before the function was reset."""
+    resets: list[bytes] = []
+
+    def write(payload: bytes) -> Reply:
+        at, region = struct.unpack_from("<QI", payload)
+        if region == 0 and at == regs.QUEUE_CONTROL.at(0):
+            server.put_at(regs.QUEUE_STATUS.at(0), 3)
+        return server.write(payload)
+
+    def reset(payload: bytes) -> Reply:
+        resets.append(payload)
+        server.put_at(regs.QUEUE_STATUS.at(0), 0)
+        return Reply()
+
+    overrides = {Command.REGION_WRITE: write, Command.DEVICE_RESET: reset}
+    with (
+        hostile_rack(place, overrides) as server,
+        axl.open(f"rack:{place}#0") as device,
+    ):
+        context = device.context()
+        with pytest.raises(AxlError, match="starting a queue") as failed:
+            device.queue(context)
+        assert failed.value.code == errno.EIO
+        assert resets
+        assert device.info().state == 2  # wedged: GENERATION did not move

@@ -10,11 +10,11 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from axl_binding import Axl, AxlError, Device
+from axl_binding import Axl, AxlError, Device, Queue
 from conftest import program
 
 from diag.model.rack.client import RackClient
@@ -64,6 +64,61 @@ def test_lost_completion_is_reported_with_its_sequence(device: Device, control: 
     queue.wait(last)
 
 
+def lose_one(device: Device, control: RackClient, queue: Queue) -> None:
+    """Submit two commands of which the first is lost, and wait."""
+    control.call("fault.inject", fault="lost_completion", endpoint=0)
+    last = queue.submit(cmd.nop() * 2)
+    with pytest.raises(AxlError, match="lost"):
+        queue.wait(last)
+
+
+@pytest.mark.parametrize("way_out", ["queue reset", "queue destroy", "function reset"])
+@pytest.mark.parametrize("memory", ["DEVICE", "HOST"])
+def test_memory_of_a_lost_command_is_withheld(
+    device: Device, control: RackClient, way_out: str, memory: str
+) -> None:
+    """Nobody gets its memory or its addresses before the queue or the function was reset."""
+    context = device.context()
+    queue, other = device.queue(context), device.queue(context)
+    untouched = device.info().memory_free_bytes
+    buffer = device.buffer(context, 1 << 20, memory)
+    va = device.lib.axl_buffer_va(buffer)
+    address = device.lib.axl_buffer_map(buffer)
+    lose_one(device, control, queue)
+    device.destroy_newest()
+    again = device.buffer(context, 1 << 20, memory)
+    assert device.lib.axl_buffer_va(again) != va
+    assert device.lib.axl_buffer_map(again) != address
+    other.run(cmd.copy(va, va + 4096, 4096))  # its mapping is still there
+    device.destroy_newest()
+    if way_out == "queue reset":
+        device.axl.check(device.lib.axl_queue_reset(queue.c))
+        assert device.lib.axl_buffer_va(device.buffer(context, 1 << 20, memory)) == va
+        device.destroy_newest()
+    elif way_out == "queue destroy":
+        queue.destroy()
+    else:
+        device.axl.check(device.lib.axl_device_reset(device.c, 1))
+    assert device.info().memory_free_bytes == untouched
+
+
+def test_withheld_memory_does_not_leak(asan: Path, rack: RunningRack, control: RackClient) -> None:
+    """What nobody reset goes with its queue; LeakSanitizer finds nothing."""
+    control.call("fault.inject", fault="lost_completion", endpoint=0)
+    assert run_driver(asan, "lost") == f"wait: {errno.EIO}\n"
+
+
+def test_memory_of_other_contexts_is_not_withheld(device: Device, control: RackClient) -> None:
+    """A lost command can reach what its own context maps, and nothing else."""
+    queue = device.queue(device.context())
+    elsewhere = device.context()
+    untouched = device.info().memory_free_bytes
+    device.buffer(elsewhere, 1 << 20, "DEVICE")
+    lose_one(device, control, queue)
+    device.destroy_newest()
+    assert device.info().memory_free_bytes == untouched
+
+
 def test_hung_queue_is_found_and_a_queue_reset_helps(device: Device, control: RackClient) -> None:
     """axl_device_check() names the hang by progress; axl_queue_reset() gets out of it."""
     context = device.context()
@@ -99,10 +154,13 @@ def test_waiter_of_a_hung_queue_is_woken_by_its_reset(device: Device, control: R
 
 
 def test_lost_interrupt_only_delays(device: Device, control: RackClient) -> None:
-    """A completion whose interrupt was lost is found all the same."""
+    """A completion whose interrupt was lost is found all the same, and counted."""
     queue = device.queue(device.context())
+    queue.run(cmd.nop())
+    assert queue.stats().missed_interrupts == 0
     control.call("fault.inject", fault="lost_interrupt", endpoint=0)
     queue.run(cmd.nop())
+    assert queue.stats().missed_interrupts == 1
 
 
 def test_wrong_sequence_is_refused_not_believed(device: Device, control: RackClient) -> None:
@@ -248,6 +306,118 @@ def test_resets_under_tsan_while_threads_submit(tsan: Path, rack: RunningRack) -
 def test_no_memory_error_under_asan(asan: Path, rack: RunningRack, command: str) -> None:
     """Neither memory errors nor leaks nor undefined behaviour."""
     assert run_driver(asan, command)
+
+
+def waiting(device: Device, queue: Queue, sequence: int) -> threading.Thread:
+    """A thread that waits for ever, asleep by the time that this returns."""
+    thread = threading.Thread(
+        target=lambda: device.lib.axl_queue_wait(queue.c, sequence, -1), daemon=True
+    )
+    thread.start()
+    time.sleep(0.05)
+    return thread
+
+
+def fence_word(device: Device, context: object) -> tuple[int, memoryview]:
+    """Device address of a 64-bit word, and the word."""
+    buffer = device.buffer(context, 4096)
+    return device.lib.axl_buffer_va(buffer), device.bytes(buffer)
+
+
+def test_descriptor_tells_of_what_a_waiter_took_in(device: Device) -> None:
+    """A thread that waits takes the interrupt; the queue's descriptor is readable all the same."""
+    context = device.context()
+    queue = device.queue(context)
+    fd = device.axl.check(device.lib.axl_queue_fd(queue.c))
+    va, word = fence_word(device, context)
+    thread = waiting(device, queue, queue.submit(cmd.fence(Opcode.FENCE_WAIT, va, 1)))
+    device.lib.axl_queue_poll(queue.c)
+    assert not select.select([fd], [], [], 0)[0]
+    word[:8] = (1).to_bytes(8, "little")
+    thread.join(20)
+    assert select.select([fd], [], [], 0)[0]
+    assert device.lib.axl_queue_poll(queue.c) == 1
+    assert not select.select([fd], [], [], 0)[0]
+
+
+def test_polling_and_waiting_do_not_wake_each_other(device: Device) -> None:
+    """While a thread waits for a command that takes long, the descriptor stays quiet."""
+    context = device.context()
+    queue = device.queue(context)
+    fd = device.axl.check(device.lib.axl_queue_fd(queue.c))
+    va, word = fence_word(device, context)
+    thread = waiting(device, queue, queue.submit(cmd.fence(Opcode.FENCE_WAIT, va, 1)))
+    for _ in range(5):
+        device.lib.axl_queue_poll(queue.c)
+        assert not select.select([fd], [], [], 0.01)[0]
+    word[:8] = (1).to_bytes(8, "little")
+    thread.join(20)
+    assert not thread.is_alive()
+
+
+def test_waiter_without_interrupt_is_not_bound_to_the_sleeper(device: Device) -> None:
+    """Behind a thread that sleeps for an interrupt, a quiet command is found by looking."""
+    context = device.context()
+    queue = device.queue(context)
+    va, word = fence_word(device, context)
+    queue.submit(cmd.fence(Opcode.FENCE_WAIT, va, 1))
+    queue.submit(cmd.nop(), device.lib.AXL_SUBMIT_NO_INTERRUPT)
+    last = queue.submit(cmd.fence(Opcode.FENCE_WAIT, va, 2))
+    thread = waiting(device, queue, last)
+    word[:8] = (1).to_bytes(8, "little")
+    queue.wait(last - 1)
+    word[:8] = (2).to_bytes(8, "little")
+    thread.join(20)
+    assert queue.stats().missed_interrupts == 0
+
+
+@pytest.fixture
+def msi_device(axl: Axl, runtime: Path) -> Iterator[Device]:
+    """An endpoint whose queues share interrupt vectors."""
+    with RunningRack("2x2-msi", "umsi"), axl.open("rack:umsi#0") as device:
+        assert device.info().vectors < 17
+        yield device
+
+
+def sharing(device: Device, context: object) -> tuple[Queue, Queue]:
+    """Two queues with the same vector."""
+    others = device.info().vectors - 1  # without that of events
+    return device.queue(context, index=0), device.queue(context, index=max(others, 1))
+
+
+def test_drained_interrupt_is_handed_over(msi_device: Device) -> None:
+    """Who takes a shared interrupt that was not his wakes the queue it was for."""
+    context = msi_device.context()
+    mine, other = sharing(msi_device, context)
+    fd = msi_device.axl.check(msi_device.lib.axl_queue_fd(other.c))
+    va, _word = fence_word(msi_device, context)
+    stuck = mine.submit(cmd.fence(Opcode.FENCE_WAIT, va, 1))
+    done = other.submit(cmd.nop())
+    assert select.select([fd], [], [], 20)[0]
+    with pytest.raises(AxlError) as failed:
+        mine.wait(stuck, 0.02)
+    assert failed.value.code == errno.ETIMEDOUT
+    assert select.select([fd], [], [], 0)[0]
+    assert msi_device.lib.axl_queue_poll(other.c) == done
+    msi_device.axl.check(msi_device.lib.axl_queue_reset(mine.c))
+
+
+def test_no_wait_on_a_shared_vector_misses_its_interrupt(msi_device: Device) -> None:
+    """Two threads on two queues with one vector: nobody has to look because nobody told him."""
+    context = msi_device.context()
+    queues = sharing(msi_device, context)
+
+    def work(queue: Queue) -> None:
+        for _ in range(300):
+            queue.run(cmd.nop())
+
+    threads = [threading.Thread(target=work, args=(queue,)) for queue in queues]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    stats = [queue.stats() for queue in queues]
+    assert [(s.completed, s.missed_interrupts) for s in stats] == [(300, 0), (300, 0)]
 
 
 def test_msi_only_rack(axl: Axl, runtime: Path, built: Path) -> None:

@@ -262,7 +262,11 @@ AXL_API int axl_buffer_import(struct axl_context *context, int fd, uint64_t offs
 AXL_API int axl_buffer_import_peer(struct axl_context *context, struct axl_buffer *peer,
 				   struct axl_buffer **buffer_out);
 
-/* Unmap and free. Work that uses it must have completed. */
+/*
+ * Unmap and free. Work that uses it must have completed. While a queue of the context has
+ * lost a command (AXL_STATUS_LOST), memory and addresses stay taken until that queue or
+ * the function is reset, or the queue destroyed.
+ */
 AXL_API void axl_buffer_destroy(struct axl_buffer *buffer);
 
 AXL_API uint64_t axl_buffer_va(const struct axl_buffer *buffer); /* device virtual address */
@@ -350,7 +354,8 @@ AXL_API int axl_queue_result(struct axl_queue *queue, uint64_t sequence, struct 
 
 /*
  * The first failed command since the last call, and forget it. -ENOENT: none.
- * AXL_STATUS_LOST: its completion never came although a later one did.
+ * AXL_STATUS_LOST: its completion never came although a later one did. The device may
+ * still be at it: axl_queue_reset() before its memory is used for something else.
  */
 AXL_API int axl_queue_take_error(struct axl_queue *queue, struct axl_result *result,
 				 size_t result_bytes);

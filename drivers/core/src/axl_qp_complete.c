@@ -145,7 +145,8 @@ static bool convert_times(const struct axl_qp *qp, struct axl_cqe *cqe)
 	    axl_clock_to_ns(clock, cqe->start_ticks, &start) ||
 	    axl_clock_to_ns(clock, cqe->finish_ticks, &finish))
 		return false;
-	if (fetch + slack < low || finish > high + slack)
+	/* A time before the host clock began wraps to one that is not in order. */
+	if (fetch > start || start > finish || fetch + slack < low || finish > high + slack)
 		return false;
 	cqe->fetch_ns = within(fetch, low, high);
 	cqe->start_ns = within(start, cqe->fetch_ns, high);
