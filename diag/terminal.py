@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
-"""What all command line tools need of a terminal: its width, its encoding, text it may see."""
+"""What all command line tools need of a terminal: its width and its encoding."""
 
 from __future__ import annotations
 
@@ -12,12 +12,6 @@ from typing import Final, TextIO
 NARROWEST: Final = 40
 """Columns below which no layout is tried."""
 WIDEST: Final = 4096
-
-
-def printable(text: str, most: int = 200) -> str:
-    """Text from a device or a file with everything escaped that could drive a terminal."""
-    safe = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text[:most])
-    return safe if len(text) <= most else f"{safe}..."
 
 
 def width(stream: TextIO | None = None) -> int | None:

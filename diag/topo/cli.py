@@ -11,7 +11,8 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from diag.terminal import accept_any_encoding, printable, version_text
+from diag.printable import printable
+from diag.terminal import accept_any_encoding, version_text
 from diag.topo.document import document_of, to_document
 from diag.topo.findings import find
 from diag.topo.model import Endpoint, Port, Rack

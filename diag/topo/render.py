@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from diag.terminal import printable
+from diag.printable import printable
 from diag.topo.findings import Finding, find
 from diag.topo.model import Aer, Endpoint, Port, Rack
 from diag.topo.text import UNKNOWN, bdf_shortener, dash, full_link, short_link, size

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from diag.terminal import printable
+from diag.printable import printable
 from diag.topo.model import GIGATRANSFERS, Link, Rack
 
 UNKNOWN = "—"

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from diag.terminal import printable
+from diag.printable import printable
 
 
 @dataclass(frozen=True, slots=True)

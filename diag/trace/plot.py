@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
-from diag.terminal import printable
+from diag.printable import printable
 from diag.trace.commands import COL_COMPLETE, COL_SUBMIT, COL_WAKE, UNKNOWN, Commands
 from diag.trace.errors import UsageError
 from diag.trace.findings import Unfinished

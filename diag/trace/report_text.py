@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from diag.terminal import printable
+from diag.printable import printable
 from diag.trace.findings import CommandRow, Unfinished
 from diag.trace.latency import SPANS, STEPS, TO_COMPLETE, TO_WAKE, Group, Stats
 from diag.trace.model import RecorderCost

@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from diag.terminal import printable
+from diag.printable import printable
 from diag.trace.errors import CaptureError
 from diag.trace.model import Endpoint, Loss, RecorderCost, Refused
 from pyaccel.spec import formats

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from diag.model.rack.runtime_dir import RackDir
-from diag.terminal import printable
+from diag.printable import printable
 from diag.topo.model import Rack
 from diag.topo.protocol import SourceError
 from diag.topo.render import render_endpoint, render_port, render_table, render_tree

@@ -6,11 +6,14 @@ from __future__ import annotations
 import csv
 import json
 import re
+from pathlib import Path
 
+import jsonschema
 import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
+from diag.schemas import text as schema_text
 from diag.trace.capture import CaptureWriter, read_capture
 from diag.trace.cli import app, main
 from diag.trace.errors import TraceError
@@ -18,6 +21,7 @@ from diag.trace.model import Endpoint, Loss, RecorderCost, Refused
 from diag.trace.schema import CaptureInfo, Note, to_batch
 from tests.build.events import command
 
+ROOT = Path(__file__).resolve().parents[2]
 LOST = "card:0x00a0c00000000001/1 queue 2 sequence 60"
 
 
@@ -92,6 +96,18 @@ def test_report_json_has_a_schema_and_agrees_with_the_text(run, capture_path):
     assert len(document["groups"]) == 8
     assert document["recorder"]["cpu_ns"] == 10**6
     assert "NaN" not in json.dumps(document)
+
+
+def test_every_json_document_fits_the_published_schema(run, capture_path):
+    """Run `python -m diag.schemas` after a change."""
+    published = (ROOT / "docs/reference/trace-report.schema.json").read_text()
+    assert published == schema_text("trace-report.schema.json")
+    check = jsonschema.Draft202012Validator(json.loads(published))
+    for words in (["report"], ["report", "--by", "size"], ["show"], ["show", "--commands"]):
+        check.validate(json.loads(run(words[0], capture_path, *words[1:], "--json")))
+    cut = capture_path.read_bytes()[:30_000]
+    capture_path.write_bytes(cut)
+    check.validate(json.loads(run("report", capture_path, "--json")))
 
 
 def test_worst_lists_as_many_as_asked(run, capture_path):

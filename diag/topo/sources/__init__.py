@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from diag.terminal import printable
+from diag.printable import printable
 from diag.topo.protocol import Source, SourceUsageError
 from diag.topo.sources.file import FileSource
 from diag.topo.sources.rack import RackSource

@@ -18,13 +18,12 @@ from diag.model.rack.runtime_dir import (
 )
 from diag.model.rack.spec import LinkSpec
 from diag.model.rack.topology_file import MAX_BYTES, TopologyFileError, parse_topology
-from diag.topo.model import HEALTHS, Address, Bar, Endpoint, Health, Link, Port, Rack
+from diag.topo.model import HEALTHS, Address, Aer, Bar, Endpoint, Health, Link, Port, Rack
 from diag.topo.protocol import SourceError
 from pyaccel.spec.formats import BAR0_BYTES, BAR4_BYTES
 
 TIMEOUT_S: Final = 4.0
-_NO_AER: Final = "the embedded rack does not count errors per port"
-_ASKED: Final = ("health", "generation", "address", "client_pid")
+_ASKED: Final = ("health", "generation", "address", "client_pid", "aer")
 """Members that only the control socket knows."""
 
 
@@ -98,7 +97,8 @@ class RackSource:
         try:
             with RackClient(self._directory, TIMEOUT_S) as client:
                 rows = client.call("topology.get")["endpoints"]
-                return {row["n"]: row for row in rows}, None
+                counts = {row["n"]: row["counts"] for row in client.call("aer.get")["endpoints"]}
+                return {row["n"]: {**row, "aer": counts.get(row["n"])} for row in rows}, None
         except (RackUnreachableError, RpcError) as error:
             return {}, str(error)
 
@@ -146,8 +146,13 @@ def _endpoint(placed: PlacedEndpoint, row: dict[str, Any], reason: str | None) -
         generation=row.get("generation"),
         address=Address(**row["address"]) if row.get("address") else None,
         client_pid=row.get("client_pid"),
-        unavailable={**asked, "aer": _NO_AER},
+        aer=_aer(row.get("aer") or {}),
+        unavailable=asked,
     )
+
+
+def _aer(counts: dict[str, Any]) -> Aer:
+    return Aer(counts.get("correctable"), counts.get("nonfatal"), counts.get("fatal"))
 
 
 def _health(row: dict[str, Any]) -> Health:
