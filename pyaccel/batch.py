@@ -29,7 +29,14 @@ class Batch(Commands):
         self._commands: list[bytes] = []
         self._buffers: set[Memory] = set()
         self._outer: Batch | None = None
-        self.fence: Fence | None = None
+        self._fence: Fence | None = None
+
+    @property
+    def fence(self) -> Fence:
+        """Fence of the last submit. InvalidArgumentError before the first one."""
+        if self._fence is None:
+            raise errors.InvalidArgumentError("this batch was not submitted yet: it has no fence")
+        return self._fence
 
     def append(self, command: bytes, *buffers: Memory) -> int:
         """Append one packed command that uses `buffers`; its position.
@@ -37,8 +44,8 @@ class Batch(Commands):
         The buffers are kept until the command has ended. ValueError if the bytes are not
         as many slots as the command's header says.
         """
-        if len(command) != command[2] * SLOT_BYTES or not command:
-            raise ValueError(f"{len(command)} bytes are not the {command[2]} slots of the header")
+        if len(command) < SLOT_BYTES or len(command) != command[2] * SLOT_BYTES:
+            raise ValueError(f"{len(command)} bytes are not as many slots as the header says")
         self._buffers.update(buffers)
         self._commands.append(command)
         return len(self._commands) - 1
@@ -75,7 +82,7 @@ class Batch(Commands):
             self.clear()
             raise
         self.clear()
-        self.fence = fence
+        self._fence = fence
         return fence
 
     def __enter__(self) -> Self:

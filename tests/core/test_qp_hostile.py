@@ -133,24 +133,6 @@ def test_completions_that_arrive_during_the_call_are_bounded(core, host, sequenc
     assert ring.stats["malformed"] == ring.entries - 1
 
 
-def test_stream_fed_from_the_doorbell_ends_with_the_call(core, host):
-    """Entries written whenever the host acknowledges some wait for the next call."""
-    ring = Ring(core, host)
-    ring.submit(1)
-
-    @core.ffi.callback("void(void *, uint32_t, uint32_t)")
-    def cq_doorbell(_os, _queue, _head):
-        for _ in range(ring.entries):
-            ring.complete(77)
-
-    host.c.ops.cq_doorbell = cq_doorbell
-    for _ in range(ring.entries):
-        ring.complete(77)
-    for call in range(1, 6):
-        assert ring.poll() == []
-        assert ring.qp.cq_head == call * ring.entries
-
-
 def test_short_entry_is_not_seen(core, host):
     """Until the last word is there, the first words do not count."""
     ring = Ring(core, host)

@@ -291,7 +291,7 @@ def test_a_batch_beyond_the_ring_is_refused(device) -> None:
 
 def test_malformed_raw_commands_are_refused(queue) -> None:
     """append() takes whole commands; libaxl names what is wrong inside them."""
-    with pytest.raises(ValueError, match="slots of the header"):
+    with pytest.raises(ValueError, match="as many slots"):
         queue.append(bytes([0, 0, 2]) + bytes(61))
     queue.append(bytes([200, 0, 1]) + bytes(61))
     with pytest.raises(pyaccel.InvalidArgumentError):
@@ -459,3 +459,35 @@ def test_the_device_survives_many_queues(device) -> None:
         with device.queue() as queue:
             queue.nop()
             queue.submit().wait()
+
+
+def test_batch_has_no_fence_before_it_was_submitted(queue) -> None:
+    """The error says so; afterwards the fence is there."""
+    batch = queue.batch()
+    with pytest.raises(pyaccel.InvalidArgumentError, match="not submitted yet"):
+        _ = batch.fence
+    batch.nop()
+    assert batch.submit() is batch.fence
+
+
+@pytest.mark.parametrize("command", [b"", b"\1", bytes(63), bytes(64), b"\0\0\2" + bytes(61)])
+def test_bytes_that_are_no_whole_slots_are_refused(queue, command: bytes) -> None:
+    """ValueError also for what is too short to have a header."""
+    with pytest.raises(ValueError, match="as many slots"):
+        queue.append(command)
+
+
+def test_memory_of_a_lost_command_comes_back_with_a_reset(faulty, device) -> None:
+    """A buffer closed after a loss frees nothing until the queue was reset."""
+    queue = device.queue()
+    buffer = device.buffer(1 << 20)
+    free = device.memory_free
+    faulty.inject("lost_completion", 0)
+    queue.fill(buffer.tensor((4,)), 1.0)
+    queue.nop()
+    with pytest.raises(pyaccel.CommandLostError, match=r"Queue\.reset"):
+        queue.submit().wait()
+    buffer.close()
+    assert device.memory_free == free
+    queue.reset()
+    assert device.memory_free == free + (1 << 20)
