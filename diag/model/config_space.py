@@ -59,6 +59,8 @@ class ConfigSpace:
         self._writable = self._image("rw")
         self._clearable = self._image("w1c")
         self._bytes = bytearray(self._image("reset"))
+        self.aer_counts = dict.fromkeys(("correctable", "nonfatal", "fatal"), 0)
+        """Errors that were not masked, since power-on, reported by a message or not."""
 
     def read(self, offset: int, length: int) -> bytes:
         """Bytes of the space; ValueError outside it."""
@@ -259,6 +261,7 @@ class ConfigSpace:
         self._or("aer_uncorrectable_status", flag)
         if self._get("aer_uncorrectable_mask") & flag:
             return ErrorMessage.NONE
+        self.aer_counts["fatal" if fatal else "nonfatal"] += 1
         if not logged:
             self._log(bit, header)
         if not self._reports(0x4 if fatal else 0x2):
@@ -271,10 +274,19 @@ class ConfigSpace:
         flag = _error_flag(bit, caps.AER_CORRECTABLE, "correctable")
         self._or("devsta", 0x1)
         self._or("aer_correctable_status", flag)
-        masked = self._get("aer_correctable_mask") & flag
-        if masked or not self._get("devctl") & 0x1:
+        if self._get("aer_correctable_mask") & flag:
             return ErrorMessage.NONE
-        return ErrorMessage.ERR_COR
+        self.aer_counts["correctable"] += 1
+        return ErrorMessage.ERR_COR if self._get("devctl") & 0x1 else ErrorMessage.NONE
+
+    def record_master_abort(self) -> None:
+        """Hardware side: a request was answered with Unsupported Request (s7.5.1.1.4)."""
+        self._or("status", 0x2000)
+
+    @property
+    def aer_status(self) -> tuple[int, int]:
+        """AER status registers: uncorrectable, correctable."""
+        return self._get("aer_uncorrectable_status"), self._get("aer_correctable_status")
 
     def _reports(self, enable: int) -> bool:
         serr = self._get("command") & caps.COMMAND_SERR

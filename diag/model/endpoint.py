@@ -7,6 +7,7 @@ import logging
 import mmap
 import os
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -144,6 +145,8 @@ class Endpoint:
         self.config_space.on_bar_change = self._bars_changed
         self._attached: HostBus | None = None
         self.link_up = True
+        self.on_retrained: Callable[[], None] = _nothing
+        """Called when the link has come back and the function was reset."""
         self.internal_errors = 0
         self._identify()
         connect(self)
@@ -220,10 +223,30 @@ class Endpoint:
         """Make device memory zero."""
         self.memory.scrub()
 
-    def set_link(self, *, up: bool) -> None:
-        """Surprise link-down, or the link trained again (whoever does that resets first)."""
-        self.link_up = up
+    def lose_link(self) -> None:
+        """Surprise link-down (PCIe 6.0 s6.9.5): until `retrain()` nothing gets in or out."""
+        self.link_up = False
         self._publish()
+        self.update_running()
+
+    def retrain(self) -> None:
+        """The link comes up again, whatever took it down; nothing happens while it is up.
+
+        For the function that is a hot reset (PCIe 6.0 s2.9.1).
+        """
+        if self.link_up:
+            return
+        self.faults.link_restored()
+        self.reset(ResetKind.SECONDARY_BUS)
+        self.link_up = True
+        self._publish()
+        self.update_running()
+        self.on_retrained()
+
+    def halt(self) -> None:
+        """An uncorrected error stops the device: CTRL.STATUS.HALTED until a function reset."""
+        self.registers.update(regs.CTRL_STATUS, HALTED=1)
+        self.engine.halt()
         self.update_running()
 
     @property
@@ -343,7 +366,8 @@ class Endpoint:
         reachable = self._attached is not None and self.link_up and self.config_space.bus_master
         self.dma.bus = self._attached if reachable else None
         enabled = self.registers.get(regs.CTRL_CONTROL) & 1
-        self.engine.set_running(bool(reachable and enabled))
+        halted = regs.CTRL_STATUS.get(self.registers.get(regs.CTRL_STATUS), "HALTED")
+        self.engine.set_running(bool(reachable and enabled and not halted))
 
     def _event(self) -> None:
         self._interrupt(self.registers.get(regs.CTRL_EVENT_VECTOR))
@@ -354,6 +378,10 @@ class Endpoint:
         self.dma.bus.raise_interrupt(vector)
         if self.engine.tap is not None:
             self.engine.tap.interrupt(vector)
+
+
+def _nothing() -> None:
+    """Callback of nobody."""
 
 
 def _clock_ppm(config: EndpointConfig) -> float:

@@ -67,6 +67,21 @@ class Ports(NamedTuple):
     """Tells the other endpoints of the process that a fence was signalled."""
 
 
+class _Halted:
+    """Why no queue of a halted device goes on."""
+
+    def release(self, _now_ns: int) -> bool:
+        """Never."""
+        return False
+
+    def due_ns(self) -> int | None:
+        """Nothing to wait for."""
+        return None
+
+
+HALTED: Final = _Halted()
+
+
 class Engine:
     """Executes commands of one endpoint.
 
@@ -154,6 +169,11 @@ class Engine:
         self.running = False
         self._ready = []
         self._cancel()
+
+    def halt(self) -> None:
+        """Stop behind the command that is being executed; only `reset()` ends that."""
+        for queue in self.queues:
+            queue.hold = HALTED
 
     def serve(self) -> None:
         """Run the queues in turn until they are empty or the time slice is over."""

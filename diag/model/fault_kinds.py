@@ -13,13 +13,13 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from diag.model.bus import ResetKind
 from diag.model.dma import Segment
 from diag.model.errors import Header
 from diag.model.queue import Queue
 from diag.model.status import CommandError
 from pyaccel.spec import regs
 from pyaccel.spec.formats import MAX_QUEUES, Opcode, Space, Status
+from pyaccel.spec.regs import ErrorCode
 
 if TYPE_CHECKING:
     from diag.model.endpoint import Endpoint
@@ -58,6 +58,8 @@ class Parameter:
 
 
 _MANY: Final = 1 << 32
+INTERNAL_ERROR: Final = 22
+"""Bit of Uncorrectable Internal Error in the AER status register (PCIe 6.0 s7.8.4.2)."""
 COMMON: Final = (
     Parameter("after", "Let this many matching events pass first.", 0, 0, _MANY),
     Parameter("count", "Fire this often at most; 0 is for ever.", 1, 0, _MANY),
@@ -186,13 +188,33 @@ class CorruptPayload(Fault):
 
 
 class HungQueue(Fault):
-    """The queue stops before a command, until a queue reset or until the fault is cleared."""
+    """The queue stops before a command, until a queue reset or until the fault is cleared.
+
+    With `report_ms` the firmware notices and records QUEUE_HUNG; else the host must.
+    """
 
     name = "hung_queue"
+    parameters = (
+        Parameter(
+            "report_ms", "The device records QUEUE_HUNG so much later; 0 is never.", 0, 0, 60_000
+        ),
+    )
 
     def fetched(self, queue: Queue, header: Header) -> bool:
         """Hang."""
-        return self.due(queue.number, header[0])
+        if not self.due(queue.number, header[0]):
+            return False
+        report_ns = self.integer("report_ms") * 1_000_000
+        if report_ns:
+            head = queue.head
+            self.endpoint.loop.call_later(report_ns, lambda: self._report(queue, header, head))
+        return True
+
+    def _report(self, queue: Queue, header: Header, head: int) -> None:
+        """Record the hang, unless a reset or the end of the fault was faster."""
+        hangs = queue.hold is not None and queue.head == head
+        if hangs and self.endpoint.faults.is_active(self.number):
+            self.endpoint.errors.record(ErrorCode.QUEUE_HUNG, queue=queue.number, header=header)
 
 
 class HeartbeatStop(Fault):
@@ -274,11 +296,23 @@ class Poisoned(_BusFault):
 
 
 class UnsupportedRequest(_BusFault):
-    """The fabric answers a DMA request with Unsupported Request."""
+    """The fabric answers a DMA request with Unsupported Request.
+
+    AER is the completer's: the endpoint only has Received Master Abort (PCIe 6.0 s7.5.1.1.4).
+    """
 
     name = "unsupported_request"
     status = Status.UNSUPPORTED_REQUEST
     reads_only = False
+
+    def accessing(self, queue: int, opcode: int, segments: list[Segment], *, write: bool) -> None:
+        """Note a read's answer; a posted write has none, the fabric's error message stands in."""
+        try:
+            super().accessing(queue, opcode, segments, write=write)
+        except CommandError:
+            if not write:
+                self.endpoint.config_space.record_master_abort()
+            raise
 
 
 class CompletionTimeout(_BusFault):
@@ -293,7 +327,9 @@ class _MemoryFault(Fault):
     """Base of faults that hit device memory."""
 
     register: ClassVar[Any]
-    parameters = (Parameter("errors", "Errors counted each time.", 1, 1, 65536),)
+    parameters: ClassVar[tuple[Parameter, ...]] = (
+        Parameter("errors", "Errors counted each time.", 1, 1, 65536),
+    )
 
     def accessing(self, queue: int, opcode: int, segments: list[Segment], *, write: bool) -> None:
         """Count the errors."""
@@ -317,13 +353,24 @@ class MemoryCorrected(_MemoryFault):
 
 
 class MemoryUncorrected(_MemoryFault):
-    """Device memory reports an uncorrected error: the command ends with MEMORY_ERROR."""
+    """Device memory reports an uncorrected error: the command ends with MEMORY_ERROR.
+
+    If it is `fatal` the device also stops: AER Uncorrectable Internal Error, CTRL.STATUS.HALTED,
+    and nothing is fetched until a function-level reset.
+    """
 
     name = "memory_ue"
     register = regs.TELEMETRY_MEMORY_UNCORRECTED
+    parameters = (
+        *_MemoryFault.parameters,
+        Parameter("fatal", "1: the device stops.", 0, 0, 1),
+    )
 
     def hit(self, address: int) -> None:
         """Fail the command."""
+        if self.integer("fatal"):
+            self.endpoint.config_space.record_uncorrectable(INTERNAL_ERROR, (0, 0, 0, 0))
+            self.endpoint.halt()
         raise CommandError(Status.MEMORY_ERROR, "injected memory_ue", address=address)
 
 
@@ -353,14 +400,13 @@ class LinkDown(Fault):
         return True
 
     def stop(self) -> None:
-        """Come back, after the hot reset that the training of the link is."""
+        """Come back."""
         if self.fired:
-            self.endpoint.reset(ResetKind.SECONDARY_BUS)
-            self.endpoint.set_link(up=True)
+            self.endpoint.retrain()
 
     def _down(self) -> None:
         endpoint, number = self.endpoint, self.number
-        endpoint.set_link(up=False)
+        endpoint.lose_link()
         duration_ns = self.integer("duration_ms") * 1_000_000
         if duration_ns:
             endpoint.loop.call_later(duration_ns, lambda: endpoint.faults.clear(number))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from diag.model.dma import Segment
 from diag.model.errors import Header
-from diag.model.fault_kinds import CATALOGUE, Fault, Value, parameters_of
+from diag.model.fault_kinds import CATALOGUE, Fault, LinkDown, Value, parameters_of
 from diag.model.queue import Completed, Queue
 from diag.model.status import CommandError
 from pyaccel.spec.formats import SLOT_BYTES, Opcode, Space, Status
@@ -70,6 +70,13 @@ class Faults:
                 fault.stop()
         self.install()
         self._endpoint.engine.kick()
+
+    def link_restored(self) -> None:
+        """The link comes up: what took it down is over."""
+        for number, fault in list(self._active.items()):
+            if isinstance(fault, LinkDown) and fault.fired:
+                del self._active[number]
+        self.install()
 
     def active(self) -> list[dict[str, Any]]:
         """Every active fault: id, fault, parameters, how often it was seen and fired."""

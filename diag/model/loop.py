@@ -52,6 +52,17 @@ class Loop:
         if self._readers.pop(fd, None) is not None:
             self._epoll.unregister(fd)
 
+    def pause_reader(self, fd: int, delay_ns: int) -> None:
+        """Do not look at a level-triggered `fd` for a while: what it announces must wait."""
+        callback = self._readers[fd]
+        self._epoll.modify(fd, 0)
+
+        def resume() -> None:
+            if self._readers.get(fd) is callback:
+                self._epoll.modify(fd, select.EPOLLIN)
+
+        self.call_later(delay_ns, resume)
+
     def call_later(self, delay_ns: int, callback: Callable[[], None]) -> Timer:
         """Call `callback` once, at the earliest `delay_ns` from now."""
         timer = Timer(time.monotonic_ns() + delay_ns, callback)

@@ -19,6 +19,7 @@ MSI_OFFSET: Final = 0x50
 """MSI or MSI-X, whichever is configured."""
 EXPRESS_OFFSET: Final = 0x70
 AER_OFFSET: Final = 0x100
+AER_UNCORRECTABLE_MASK_OFFSET: Final = AER_OFFSET + 0x08
 DSN_OFFSET: Final = 0x150
 
 COMMAND_MEMORY: Final = 0x2
@@ -44,6 +45,36 @@ AER_CORRECTABLE: Final = 0x0000F1C1
 """Correctable errors: bits 0, 6, 7, 8, 12..15 (s7.8.4.5)."""
 AER_CORRECTABLE_MASK: Final = 0x0000E000
 """Default mask: advisory non-fatal, corrected internal, header log overflow (s7.8.4.6)."""
+
+AER_UNCORRECTABLE_NAMES: Final = {
+    4: "DLP",
+    12: "TLP",
+    13: "FCP",
+    14: "CmpltTO",
+    15: "CmpltAbrt",
+    16: "UnxCmplt",
+    17: "RxOF",
+    18: "MalfTLP",
+    19: "ECRC",
+    20: "UnsupReq",
+    22: "UncorrIntErr",
+}
+"""Status bits by the names that Linux gives them in aer_dev_*."""
+AER_CORRECTABLE_NAMES: Final = {
+    0: "RxErr",
+    6: "BadTLP",
+    7: "BadDLLP",
+    8: "Rollover",
+    12: "Timeout",
+    13: "NonFatalErr",
+    14: "CorrIntErr",
+    15: "HeaderOF",
+}
+
+
+def error_names(names: dict[int, str], status: int) -> list[str]:
+    """The errors of an AER status register, lowest bit first."""
+    return [name for bit, name in names.items() if status >> bit & 1]
 
 
 @dataclass(frozen=True, slots=True)

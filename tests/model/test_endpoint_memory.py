@@ -333,7 +333,7 @@ def test_peer_whose_memory_is_off_is_unsupported(pair: Pair) -> None:
     assert first.run(copy(DEVICE_VA, PEER_VA, 8)).status == Status.UNSUPPORTED_REQUEST
     second.endpoint.config_space.enable()
     assert first.run(copy(DEVICE_VA, PEER_VA, 8)).status == Status.OK
-    second.endpoint.set_link(up=False)
+    second.endpoint.lose_link()
     assert first.run(copy(DEVICE_VA, PEER_VA, 8)).status == Status.UNSUPPORTED_REQUEST
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from diag.model.bus import Region
+from diag.model.bus import Region, ResetKind
 from diag.model.fault_kinds import CATALOGUE, Parameter
 from diag.model.faults import LOG_RECORDS, catalogue
 from diag.model.testing import step
@@ -197,6 +197,105 @@ def test_link_down_answers_all_ones_everywhere(bench: Bench) -> None:
     endpoint.faults.clear(number)
     assert endpoint.region_read(Region.BAR2, 0, 4) == bytes(4)
     assert bench.driver.read(regs.CTRL_RESET_CAUSE) == regs.ResetCause.SECONDARY_BUS
+
+
+def test_a_retrained_link_ends_the_fault(bench: Bench) -> None:
+    """However the link comes back, it is one hot reset, and the fault is no longer active."""
+    told: list[bool] = []
+    endpoint = bench.endpoint
+    endpoint.on_retrained = lambda: told.append(endpoint.link_up)
+    number = endpoint.faults.inject("link_down")
+    waiting = endpoint.faults.inject("link_down", after=100)
+    before = endpoint.registers.get(regs.CTRL_GENERATION)
+    endpoint.retrain()
+    endpoint.retrain()
+    endpoint.faults.clear(number)
+    assert [row["id"] for row in endpoint.faults.active()] == [waiting]
+    assert endpoint.registers.get(regs.CTRL_GENERATION) == before + 1
+    assert told == [True]
+
+
+def test_clearing_link_down_makes_the_address_stale(bench: Bench) -> None:
+    """The link's return is a hot reset: the driver sets the address up again."""
+    bench.endpoint.registers.set(regs.ADDR_STATUS, regs.AddressState.COMMITTED)
+    number = bench.endpoint.faults.inject("link_down")
+    bench.endpoint.faults.clear(number)
+    status = regs.ADDR_STATUS.get(bench.driver.read(regs.ADDR_STATUS), "STATE")
+    assert status == regs.AddressState.STALE
+
+
+def halted(bench: Bench) -> int:
+    """CTRL.STATUS.HALTED."""
+    return regs.CTRL_STATUS.get(bench.driver.read(regs.CTRL_STATUS), "HALTED")
+
+
+def test_a_fatal_memory_error_halts_until_a_function_reset(bench: Bench) -> None:
+    """The command fails, no other is fetched, not even after a queue reset; a reset heals."""
+    endpoint, driver = bench.endpoint, bench.driver
+    endpoint.faults.inject("memory_ue", fatal=1)
+    second = driver.queue(1)
+    for command in (TO_DEVICE, nop(2)):
+        bench.queue.put(command)
+    bench.queue.ring()
+    second.put(nop(1))
+    second.ring()
+    step(endpoint)
+    first = bench.queue.poll()
+    assert first is not None
+    assert first.status == Status.MEMORY_ERROR
+    assert driver.read(regs.ERROR_STATUS) >> 8 & 0xFF == regs.ErrorCode.MEMORY_UNCORRECTED
+    assert halted(bench) == 1
+    driver.write(regs.CTRL_QUEUE_RESET, 1)
+    again = driver.queue(0)
+    again.put(nop(3))
+    again.ring()
+    step(endpoint)
+    assert [queue.poll() for queue in (bench.queue, again, second)] == [None, None, None]
+    endpoint.reset(ResetKind.FUNCTION)
+    assert halted(bench) == 0
+
+
+@pytest.mark.parametrize(("report_ms", "code"), [(1, regs.ErrorCode.QUEUE_HUNG), (0, 0)])
+def test_firmware_reports_a_hung_queue_if_asked(bench: Bench, report_ms: int, code: int) -> None:
+    """QUEUE_HUNG names queue and command; by default the host must notice by itself."""
+    bench.endpoint.faults.inject("hung_queue", after=1, report_ms=report_ms)
+    for sequence in (7, 8):
+        bench.queue.put(nop(sequence))
+    bench.queue.ring()
+    step(bench.endpoint, 5_000_000)
+    assert bench.driver.read(regs.ERROR_STATUS) >> 8 & 0xFF == code
+    assert bench.driver.read(regs.ERROR_SEQUENCE) == (8 if code else 0)
+
+
+def test_a_hang_that_was_reset_is_not_reported(bench: Bench) -> None:
+    """The watchdog looks whether the queue still hangs."""
+    bench.endpoint.faults.inject("hung_queue", report_ms=1)
+    bench.queue.put(nop(1))
+    bench.queue.ring()
+    bench.driver.write(regs.CTRL_QUEUE_RESET, 1)
+    step(bench.endpoint, 5_000_000)
+    assert bench.driver.read(regs.ERROR_STATUS) == 0
+
+
+@pytest.mark.parametrize(
+    ("fault", "command", "counter"),
+    [
+        ("poisoned", TO_DEVICE, "nonfatal"),
+        ("completion_timeout", TO_DEVICE, "nonfatal"),
+        ("unsupported_request", TO_DEVICE, None),
+        ("memory_ce", TO_DEVICE, None),
+    ],
+)
+def test_aer_counts_what_the_endpoint_itself_detects(
+    bench: Bench, fault: str, command: bytes, counter: str | None
+) -> None:
+    """An unsupported request is the completer's error: here only Received Master Abort."""
+    bench.endpoint.faults.inject(fault)
+    bench.run(command)
+    counts = bench.endpoint.config_space.aer_counts
+    assert {name for name, count in counts.items() if count} == ({counter} - {None})
+    status = int.from_bytes(bench.endpoint.config_space.read(0x06, 2), "little")
+    assert bool(status & 0x2000) == (fault == "unsupported_request")
 
 
 def test_link_comes_back_after_its_duration(bench: Bench) -> None:

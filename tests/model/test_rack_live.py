@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -11,6 +12,7 @@ import socket
 import struct
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -239,6 +241,48 @@ def test_a_client_that_does_not_read_hurts_nobody(shared: RunningRack) -> None:
         assert client.call("rack.info")["name"] == "shared"
 
 
+def test_a_client_that_floods_takes_no_request_from_others(shared: RunningRack) -> None:
+    """Thousands of requests of one client wait in its own line; another is never told BUSY."""
+    request = b'{"jsonrpc": "2.0", "id": 1, "method": "telemetry.get"}\n'
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock, shared.client() as client:
+        sock.connect(str(shared.directory.control))
+        sock.setblocking(False)
+        for _ in range(30):
+            with contextlib.suppress(BlockingIOError):
+                sock.send(request * 1000)
+            rows = client.call("telemetry.get")["endpoints"]
+            assert [row["state"] for row in rows] == ["online"] * 4
+            with contextlib.suppress(BlockingIOError):
+                assert b"BUSY" not in sock.recv(1 << 20)
+
+
+def test_a_flood_is_answered_in_full_and_in_order(shared: RunningRack) -> None:
+    """Nothing that waits is lost, also when the client has said its last word."""
+    count = 500
+    text = b"".join(
+        b'{"jsonrpc": "2.0", "id": %d, "method": "rack.info"}\n' % n for n in range(count)
+    )
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        sock.connect(str(shared.directory.control))
+        threading.Thread(target=lambda: (sock.sendall(text), sock.shutdown(socket.SHUT_WR))).start()
+        with sock.makefile("rb") as stream:
+            ids = [json.loads(line)["id"] for line in stream]
+    assert ids == list(range(count))
+
+
+def test_a_stuck_worker_holds_up_only_those_who_ask_it(fresh: RunningRack) -> None:
+    """While one client waits for a stopped worker, another gets its answers."""
+    request = b'{"jsonrpc": "2.0", "id": 1, "method": "telemetry.get"}\n'
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock, fresh.client() as client:
+        os.kill(worker_pids(client)[0], signal.SIGSTOP)
+        sock.connect(str(fresh.directory.control))
+        sock.sendall(request * 200)
+        for _ in range(20):
+            assert client.call("rack.info")["name"] == "fresh"
+            row = client.call("telemetry.get", endpoint=2)["endpoints"][0]
+            assert row["state"] == "online"
+
+
 def test_events_are_switched_by_the_enable_word(shared: RunningRack) -> None:
     """The first word of events.enable tells clients whether to record."""
 
@@ -320,6 +364,33 @@ def test_a_removed_endpoint_is_gone_until_restored(fresh: RunningRack) -> None:
         assert (restored["state"], restored["address"]["state"]) == ("online", "stale")
         assert restored["generation"] > 0
     assert parse_topology(fresh.directory.topology.read_text()).generation == 2
+
+
+def test_a_cleared_link_down_is_told_in_the_topology(fresh: RunningRack) -> None:
+    """By whatever way the link comes back, the topology has a new generation."""
+    with fresh.client() as client:
+        fault = client.call("fault.inject", endpoint=1, fault="link_down")
+        assert client.call("topology.get")["endpoints"][1]["state"] == "gone"
+        client.call("fault.clear", endpoint=1, id=fault["id"])
+        assert client.call("topology.get")["generation"] == 2
+        client.call("fault.inject", endpoint=1, fault="link_down")
+        assert client.call("endpoint.restore", endpoint=1)["state"] == "online"
+        assert client.call("fault.active", endpoint=1)["endpoints"][0]["faults"] == []
+        assert client.call("topology.get")["generation"] == 3
+        client.call("fault.inject", endpoint=1, fault="link_down", set={"duration_ms": 1})
+        eventually(lambda: client.call("topology.get")["generation"] == 4)
+
+
+def test_errors_are_counted_and_named(fresh: RunningRack) -> None:
+    """aer.get: counts and pending errors per endpoint, null for one that is gone."""
+    with fresh.client() as client:
+        client.call("endpoint.remove", endpoint=3)
+        rows = client.call("aer.get")["endpoints"]
+        assert rows[0]["counts"] == {"correctable": 0, "nonfatal": 0, "fatal": 0}
+        assert rows[0]["uncorrectable"] == rows[0]["correctable"] == []
+        assert rows[3]["counts"] is None
+        client.call("card.kill", card=0)
+        eventually(lambda: client.call("aer.get", endpoint=0)["endpoints"][0]["counts"] is None)
 
 
 def test_a_reset_endpoint_has_its_bars_again(fresh: RunningRack) -> None:

@@ -10,6 +10,7 @@ import os
 import sys
 
 from diag.model.rack.enumerate import PlacementError
+from diag.model.rack.log_file import BoundedLog
 from diag.model.rack.runtime_dir import (
     RackDir,
     RuntimeDirError,
@@ -23,11 +24,13 @@ from diag.model.rack.spec import RackSpec, load_rack
 from diag.model.rack.supervisor import RackStartError, Supervisor
 from diag.model.rack.yaml_table import RackFileError
 
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
 
 def main() -> int:
     """Run a supervisor until it is told to stop; exit status 1 with a reason if it cannot."""
     options = _arguments()
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(level=logging.WARNING, format=LOG_FORMAT)
     try:
         spec = load_rack(options.rack)
         directory = rack_dir(options.name or spec.name, create=True)
@@ -88,10 +91,13 @@ def _ready(directory: RackDir, ready_fd: int | None) -> None:
 
 def _redirect(directory: RackDir) -> None:
     """Nobody reads the output of a supervisor in the background: it goes to the rack's log."""
-    log = os.open(directory.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+    log = os.open(directory.log, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.close(log)
+    sys.stdout = sys.stderr = BoundedLog(2)
+    # The handler made before has the stream of then.
+    logging.basicConfig(level=logging.WARNING, format=LOG_FORMAT, force=True)
 
 
 def _log_tail(directory: RackDir) -> str:

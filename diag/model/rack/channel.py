@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
+from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -30,8 +31,17 @@ from diag.model.rack.control import (
 MAX_UNSENT_BYTES: Final = 32 * 1024 * 1024
 """A peer that asks but does not read is cut off here."""
 
+MANY_UNSENT_BYTES: Final = 256 * 1024
+"""With more than this nothing further is read from a client."""
+
+MAX_UNDER_WAY: Final = 8
+"""Requests of one client that are worked on at once; its others wait."""
+
 MAX_PENDING: Final = 512
-"""Requests to one worker that may be under way."""
+"""Requests to one worker that may be under way: those of 64 clients."""
+
+LINES_PER_TURN: Final = 16
+"""Then the other descriptors of the loop get their turn."""
 
 _RECV_BYTES: Final = 64 * 1024
 
@@ -41,7 +51,8 @@ Dispatch = Callable[[Request, Respond], None]
 class LineChannel:
     """A connected socket that carries lines. Never blocks; closes itself on any failure.
 
-    A peer that has sent its last line still gets the answers that `is_busy` tells of.
+    A peer that has sent its last line still gets the answers that `is_busy` tells of. While
+    `is_full` nothing is read from it: see `resume()`.
     """
 
     def __init__(  # noqa: PLR0913 - callbacks
@@ -53,12 +64,17 @@ class LineChannel:
         on_line: Callable[[bytes], None],
         on_close: Callable[[], None],
         is_busy: Callable[[], bool] = lambda: False,
+        is_full: Callable[[], bool] = lambda: False,
     ) -> None:
         self._loop = loop
         self._sock: socket.socket | None = sock
         self._is_busy = is_busy
+        self._is_full = is_full
         self._peer_is_done = False
         self._lines = LineBuffer(limit)
+        self._waiting: deque[bytes] = deque()
+        self._is_reading = True
+        self._turn: Timer | None = None
         self._on_line = on_line
         self._on_close = on_close
         self._unsent = bytearray()
@@ -72,6 +88,11 @@ class LineChannel:
     def closed(self) -> bool:
         """Whether the connection is gone."""
         return self._sock is None
+
+    @property
+    def unsent_bytes(self) -> int:
+        """What the peer has not taken yet."""
+        return len(self._unsent)
 
     def send(self, line: bytes) -> None:
         """Queue one line (with its newline); dropped when the connection is gone."""
@@ -90,13 +111,20 @@ class LineChannel:
             return
         self._unwatch()
         self._loop.remove_reader(sock.fileno())
+        if self._turn is not None:
+            self._turn.cancel()
         sock.close()
         self._on_close()
 
     def close_if_done(self) -> None:
         """Close once the peer has nothing more to say and has got its last answer."""
-        if self._peer_is_done and not self._unsent and not self._is_busy():
+        if self._peer_is_done and not (self._unsent or self._waiting or self._is_busy()):
             self.close()
+
+    def resume(self) -> None:
+        """Go on soon with lines that wait, and with reading."""
+        if self._sock is not None and self._turn is None and not self._is_reading:
+            self._turn = self._loop.call_later(0, self._take_turn)
 
     def _receive(self) -> None:
         if self._sock is None:
@@ -113,14 +141,35 @@ class LineChannel:
             self.close_if_done()
             return
         try:
-            lines = self._lines.feed(data)
+            self._waiting += self._lines.feed(data)
         except RpcError as error:
             self.send(encode_error(None, error))
             self.close()
             return
-        for line in lines:
-            if self._sock is not None:
-                self._on_line(line)
+        self._serve_waiting()
+
+    def _take_turn(self) -> None:
+        self._turn = None
+        self._serve_waiting()
+
+    def _serve_waiting(self) -> None:
+        """Some of the lines that wait; the socket is read again when none is left."""
+        for _ in range(LINES_PER_TURN):
+            if self._sock is None or not self._waiting or self._is_full():
+                break
+            self._on_line(self._waiting.popleft())
+        if self._sock is None:
+            return
+        may_read = not self._waiting and not self._is_full() and not self._peer_is_done
+        if may_read is not self._is_reading:
+            self._is_reading = may_read
+            if may_read:
+                self._loop.add_reader(self._sock.fileno(), self._receive)
+            else:
+                self._loop.remove_reader(self._sock.fileno())
+        if self._waiting and not self._is_full():
+            self.resume()
+        self.close_if_done()
 
     def _flush(self) -> None:
         if self._sock is None:
@@ -135,6 +184,7 @@ class LineChannel:
             self.close()
             return
         self._unwatch()
+        self.resume()
         self.close_if_done()
 
     def _watch(self, sock: socket.socket) -> None:
@@ -171,6 +221,7 @@ class RpcServer:
             on_line=self._serve,
             on_close=on_close,
             is_busy=lambda: self._under_way > 0,
+            is_full=self._is_full,
         )
 
     def notify(self, method: str, params: dict[str, Json]) -> None:
@@ -180,6 +231,11 @@ class RpcServer:
     def close(self) -> None:
         """Hang up."""
         self._channel.close()
+
+    def _is_full(self) -> bool:
+        """Whether this client must wait; only servers do, else both ends could wait."""
+        many = self._channel.unsent_bytes > MANY_UNSENT_BYTES
+        return many or self._under_way >= MAX_UNDER_WAY
 
     def _serve(self, line: bytes) -> None:
         try:
@@ -204,6 +260,7 @@ class RpcServer:
                 is_error = isinstance(outcome, RpcError)
                 encode = encode_error if is_error else encode_result
                 self._channel.send(encode(request.id, outcome))
+            self._channel.resume()
             self._channel.close_if_done()
 
         return respond

@@ -28,9 +28,10 @@ class WorkerGroup:
         main: runs in the worker process.
         keep_fds: descriptors that the worker inherits.
         on_change: called after every change of `state`.
+        on_retrained: called when an endpoint's link came back.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - callbacks
         self,
         loop: Loop,
         endpoints: tuple[PlacedEndpoint, ...],
@@ -38,6 +39,7 @@ class WorkerGroup:
         main: Callable[[tuple[PlacedEndpoint, ...], socket.socket], None],
         keep_fds: list[int],
         on_change: Callable[[WorkerGroup], None],
+        on_retrained: Callable[[], None],
     ) -> None:
         self.endpoints = endpoints
         self.state: GroupState = "dead"
@@ -47,6 +49,7 @@ class WorkerGroup:
         self._main = main
         self._keep_fds = keep_fds
         self._on_change = on_change
+        self._on_retrained = on_retrained
         self._process: ChildProcess | None = None
         self._caller: RpcCaller | None = None
         self._on_ended: list[Callable[[], None]] = []
@@ -115,6 +118,8 @@ class WorkerGroup:
         if request.method == "ready" and self.state == "starting":
             self.state = "running"
             self._on_change(self)
+        elif request.method == "retrained":
+            self._on_retrained()
 
     def _ended(self) -> None:
         process, self._process = self._process, None

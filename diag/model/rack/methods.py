@@ -32,6 +32,8 @@ SCHEMA: Final = 1
 """Version of every result; a member is only ever added within one version."""
 
 Method = Callable[[Params, Respond], None]
+MissingRows = Callable[[WorkerGroup, RpcError], list[dict[str, Any]]]
+"""Rows for the endpoints of a worker that gave no answer."""
 
 
 class RackMethods:
@@ -49,6 +51,7 @@ class RackMethods:
             "rack.shutdown": self._shutdown,
             "topology.get": self._topology,
             "telemetry.get": self._telemetry,
+            "aer.get": self._aer,
             "registers.get": self._registers,
             "fault.list": self._fault_list,
             "fault.inject": self._fault_inject,
@@ -107,19 +110,10 @@ class RackMethods:
         self._ask_all("status", {}, _missing_row, lambda rows: respond({**head, "endpoints": rows}))
 
     def _telemetry(self, params: Params, respond: Respond) -> None:
-        n = self._optional_endpoint(params)
-        params.close()
-
         def missing(group: WorkerGroup, error: RpcError) -> list[dict[str, Any]]:
             return [{**row, **no_telemetry(error.message)} for row in _missing_row(group, error)]
 
-        self._ask_all(
-            "telemetry",
-            {"endpoint": n},
-            missing,
-            lambda rows: respond({"schema": SCHEMA, "endpoints": rows}),
-            n,
-        )
+        self._endpoint_rows("telemetry", params, respond, missing=missing)
 
     def _registers(self, params: Params, respond: Respond) -> None:
         n = self._endpoint(params)
@@ -149,27 +143,42 @@ class RackMethods:
         request = {"endpoint": n, "fault": fault, "set": fault_catalogue.checked(fault, settings)}
         self._group(n).call("fault.inject", request, respond)
 
+    def _aer(self, params: Params, respond: Respond) -> None:
+        nothing = {"counts": None, "uncorrectable": None, "correctable": None}
+
+        def missing(group: WorkerGroup, error: RpcError) -> list[dict[str, Any]]:
+            return [{**row, **nothing} for row in _missing_row(group, error)]
+
+        self._endpoint_rows("aer", params, respond, missing=missing)
+
     def _fault_active(self, params: Params, respond: Respond) -> None:
-        self._fault_rows("fault.active", params, {}, respond)
+        self._endpoint_rows("fault.active", params, respond)
 
     def _fault_log(self, params: Params, respond: Respond) -> None:
-        self._fault_rows("fault.log", params, {}, respond)
+        self._endpoint_rows("fault.log", params, respond)
 
     def _fault_clear(self, params: Params, respond: Respond) -> None:
         fault = params.optional_integer("id", 0, (1 << 32) - 1)
         if fault is not None and params.take("endpoint") is None:
             raise params.error("endpoint", "is missing: ids count per endpoint")
-        self._fault_rows("fault.clear", params, {"id": fault}, respond)
+        self._endpoint_rows("fault.clear", params, respond, extra={"id": fault})
 
-    def _fault_rows(
-        self, method: str, params: Params, extra: dict[str, Json], respond: Respond
+    def _endpoint_rows(
+        self,
+        method: str,
+        params: Params,
+        respond: Respond,
+        *,
+        extra: dict[str, Json] | None = None,
+        missing: MissingRows | None = None,
     ) -> None:
+        """Answer with a row per endpoint, or for the one that is named."""
         n = self._optional_endpoint(params)
         params.close()
         self._ask_all(
             method,
-            {"endpoint": n, **extra},
-            _missing_row,
+            {"endpoint": n, **(extra or {})},
+            missing or _missing_row,
             lambda rows: respond({"schema": SCHEMA, "endpoints": rows}),
             n,
         )
@@ -233,13 +242,7 @@ class RackMethods:
     def _endpoint_restore(self, params: Params, respond: Respond) -> None:
         n = self._endpoint(params)
         params.close()
-
-        def restored(outcome: Json | RpcError) -> None:
-            if not isinstance(outcome, RpcError):
-                self._rack.new_generation()
-            respond(outcome)
-
-        self._group(n).call("endpoint.restore", {"endpoint": n}, restored)
+        self._group(n).call("endpoint.restore", {"endpoint": n}, respond)
 
     def _endpoint_reset(self, params: Params, respond: Respond) -> None:
         n = self._endpoint(params)
@@ -290,7 +293,7 @@ class RackMethods:
         self,
         method: str,
         params: dict[str, Json],
-        missing: Callable[[WorkerGroup, RpcError], list[dict[str, Any]]],
+        missing: MissingRows,
         done: Callable[[list[Json]], None],
         n: int | None = None,
     ) -> None:

@@ -7,6 +7,7 @@ from diag.model.bus import ResetKind
 from diag.model.endpoint import Endpoint, EndpointConfig
 from diag.model.fabric import Fabric
 from diag.model.loop import Loop
+from diag.model.pci_caps import AER_UNCORRECTABLE_MASK_OFFSET
 from diag.model.rack.placement import PlacedEndpoint, bdf_word
 from pyaccel.spec.formats import BAR_MEMORY, BAR_MSIX, BAR_REGISTERS
 
@@ -42,6 +43,8 @@ class RackEndpoint(Endpoint):
         space.assign_bar(BAR_MEMORY, placed.bar2)
         space.assign_bar(BAR_MSIX, placed.bar4)
         space.enable(memory=True, bus_master=True)
+        # Platforms unmask what they handle; masked, a fatal internal error would not count.
+        space.write(AER_UNCORRECTABLE_MASK_OFFSET, bytes(4))
         word = bdf_word(placed.bdf)
         self.capture_place(word >> 8 & 0xFF, word & 0xFF)
         self.update_running()

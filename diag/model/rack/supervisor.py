@@ -37,6 +37,8 @@ MAX_AUTO_RESTARTS: Final = 5
 
 _STEADY_NS: Final = 60_000_000_000
 _FIRST_DELAY_NS: Final = 100_000_000
+_ACCEPT_PAUSE_NS: Final = 200_000_000
+"""Until a descriptor may be free again."""
 
 
 class RackStartError(Exception):
@@ -79,6 +81,7 @@ class Supervisor:
                 main=lambda endpoints, sock: run_worker(context, endpoints, sock),
                 keep_fds=self.fabric.memory_fds,
                 on_change=self._group_changed,
+                on_retrained=self.new_generation,
             )
             for members in _grouped(self.placement, spec)
         ]
@@ -187,7 +190,11 @@ class Supervisor:
             return
         try:
             sock, _ = self._listener.accept()
-        except OSError:
+        except BlockingIOError:
+            return
+        except OSError as error:
+            _log(f"control socket: accept failed: {error}")
+            self.loop.pause_reader(self._listener.fileno(), _ACCEPT_PAUSE_NS)
             return
         if len(self._clients) >= MAX_CLIENTS:
             with contextlib.suppress(OSError):

@@ -13,6 +13,7 @@ from typing import Any, Final
 from diag.model.bus import ResetKind
 from diag.model.fabric import Fabric
 from diag.model.loop import Loop
+from diag.model.pci_caps import AER_CORRECTABLE_NAMES, AER_UNCORRECTABLE_NAMES, error_names
 from diag.model.rack import fault_catalogue
 from diag.model.rack.channel import RpcServer
 from diag.model.rack.control import (
@@ -79,6 +80,7 @@ class Worker:
             "status": self._rows(self._status),
             "telemetry": self._rows(self._telemetry),
             "who": self._rows(self._who),
+            "aer": self._rows(self._aer),
             "registers": self._registers,
             "fault.inject": self._fault_inject,
             "fault.active": self._rows(self._fault_active),
@@ -115,6 +117,7 @@ class Worker:
             on_connect=self._clients_changed, on_disconnect=self._clients_changed
         )
         server = VfioUserServer(str(path), endpoint, self._loop, options)
+        endpoint.on_retrained = lambda: self._supervisor.notify("retrained", {"endpoint": placed.n})
         return _Served(placed, endpoint, server)
 
     def _clients_changed(self) -> None:
@@ -185,6 +188,20 @@ class Worker:
         state, reason = _health(served.endpoint)
         return {"state": state, "reason": reason, "pid": served.server.client_pid}
 
+    def _aer(self, served: _Served, _: dict[str, Json]) -> dict[str, Any]:
+        state, reason = _health(served.endpoint)
+        head = {"state": state, "reason": reason}
+        if state == "gone":
+            return {**head, "counts": None, "uncorrectable": None, "correctable": None}
+        space = served.endpoint.config_space
+        uncorrectable, correctable = space.aer_status
+        return {
+            **head,
+            "counts": dict(space.aer_counts),
+            "uncorrectable": error_names(AER_UNCORRECTABLE_NAMES, uncorrectable),
+            "correctable": error_names(AER_CORRECTABLE_NAMES, correctable),
+        }
+
     def _registers(self, params: dict[str, Json]) -> Json:
         served = self._one(params)
         if not served.endpoint.link_up:
@@ -235,14 +252,12 @@ class Worker:
 
     def _remove(self, params: dict[str, Json]) -> Json:
         served = self._one(params)
-        served.endpoint.set_link(up=False)
+        served.endpoint.lose_link()
         return {"n": served.placed.n, **self._status(served, {})}
 
     def _restore(self, params: dict[str, Json]) -> Json:
         served = self._one(params)
-        # The link retrains: for the function that is a hot reset (PCIe 6.0 s2.9.1).
-        served.endpoint.reset(ResetKind.SECONDARY_BUS)
-        served.endpoint.set_link(up=True)
+        served.endpoint.retrain()
         return {"n": served.placed.n, **self._status(served, {})}
 
     def _reset(self, params: dict[str, Json]) -> Json:

@@ -31,6 +31,7 @@ LOG = logging.getLogger(__name__)
 HANDSHAKE_NS = 5_000_000_000
 RETRY_NS = 1_000_000
 MAX_RETRY_NS = 50_000_000
+ACCEPT_PAUSE_NS = 200_000_000
 MAX_CONNECTIONS = 16
 """The client and those that have not sent their VERSION yet; more are closed at once."""
 MESSAGES_PER_TURN = 64
@@ -252,8 +253,12 @@ class VfioUserServer:
     def _accept(self) -> None:
         try:
             sock, _ = self._listener.accept()
+        except BlockingIOError:
+            return
         except OSError as error:
+            # Most likely out of descriptors; the connection stays in the backlog meanwhile.
             LOG.warning("path=%s accept failed: %s", self.path, error)
+            self._loop.pause_reader(self._listener.fileno(), ACCEPT_PAUSE_NS)
             return
         if len(self._peers) >= MAX_CONNECTIONS:
             sock.close()
