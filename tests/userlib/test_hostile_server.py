@@ -314,7 +314,7 @@ def shadow_from(offset: int) -> Builder:
     return lambda _: Reply(payload, [os.eventfd(0), memfd(0x10000)])
 
 
-@pytest.mark.parametrize("offset", [0x10004, 0x10001, 0x11000, 0x20000, (1 << 64) - 0x1000])
+@pytest.mark.parametrize("offset", [0xFFF1, 0x10004, 0x10001, 0x11000, 0x20000, (1 << 64) - 0x1000])
 def test_doorbell_outside_the_shadow_is_rung_by_message(axl: Axl, place: Path, offset: int) -> None:
     """Shadow pages that begin behind a doorbell, or askew, are not written for it."""
     rung: list[tuple[int, int]] = []

@@ -355,22 +355,6 @@ def test_polling_and_waiting_do_not_wake_each_other(device: Device) -> None:
     assert not thread.is_alive()
 
 
-def test_waiter_without_interrupt_is_not_bound_to_the_sleeper(device: Device) -> None:
-    """Behind a thread that sleeps for an interrupt, a quiet command is found by looking."""
-    context = device.context()
-    queue = device.queue(context)
-    va, word = fence_word(device, context)
-    queue.submit(cmd.fence(Opcode.FENCE_WAIT, va, 1))
-    queue.submit(cmd.nop(), device.lib.AXL_SUBMIT_NO_INTERRUPT)
-    last = queue.submit(cmd.fence(Opcode.FENCE_WAIT, va, 2))
-    thread = waiting(device, queue, last)
-    word[:8] = (1).to_bytes(8, "little")
-    queue.wait(last - 1)
-    word[:8] = (2).to_bytes(8, "little")
-    thread.join(20)
-    assert queue.stats().missed_interrupts == 0
-
-
 @pytest.fixture
 def msi_device(axl: Axl, runtime: Path) -> Iterator[Device]:
     """An endpoint whose queues share interrupt vectors."""

@@ -25,8 +25,10 @@
 extern "C" {
 #endif
 
-#if defined(_WIN32)
+#if defined(_WIN32) && defined(AXL_BUILDING)
 #define AXL_API __declspec(dllexport)
+#elif defined(_WIN32)
+#define AXL_API __declspec(dllimport)
 #else
 #define AXL_API __attribute__((visibility("default")))
 #endif
@@ -71,7 +73,10 @@ enum axl_backend {
 	(((uint32_t)(segment) << 16) | ((uint32_t)(bus) << 8) | ((uint32_t)(device) << 3) | \
 	 (uint32_t)(function))
 
-/* Where an endpoint is, without opening it. */
+/*
+ * Where an endpoint is, without opening it. It is part of struct axl_device_info, whose
+ * later fields must not move: what is added here comes out of reserved.
+ */
 struct axl_endpoint_info {
 	char uri[128]; /* opens exactly this endpoint */
 	char id[40]; /* stable: "card:0x00a0c00000000001/0" */
@@ -86,6 +91,7 @@ struct axl_endpoint_info {
 	uint32_t path[AXL_MAX_PATH]; /* ports above it, root port first, AXL_BDF() */
 	uint64_t memory_bytes; /* size of BAR2 */
 	uint64_t memory_address; /* bus address of BAR2 */
+	uint64_t reserved[8]; /* zero */
 };
 
 /*

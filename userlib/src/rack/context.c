@@ -97,7 +97,6 @@ void axl_rack_context_destroy(struct axl_context *base)
 	int err = 0;
 
 	pthread_mutex_lock(&device->lock);
-	axl_rack_context_release(context); /* its queues are destroyed already */
 	if (context->generation == atomic_load(&device->generation)) {
 		if (atomic_load(&device->state) == AXL_DEVICE_ONLINE)
 			err = axl_ctx_disable(&device->os, context->number);

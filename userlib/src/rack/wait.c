@@ -188,15 +188,19 @@ static uint64_t axl_rack_queue_doze(struct axl_rack_queue *queue, uint64_t wake_
 
 /* --- sleeping ---------------------------------------------------------------------------- */
 
-/* Whether an interrupt or a kick is there after all. */
-static bool axl_rack_queue_is_signalled(struct axl_rack_queue *queue)
+/*
+ * Whether we were told after all, a moment too late for the sleep that timed out. A shared
+ * vector tells nothing: it may be another queue's interrupt, and ours would be a kick.
+ */
+static bool axl_rack_queue_is_told(struct axl_rack_queue *queue)
 {
+	struct axl_rack_irq *irq = &axl_queue_device(queue)->irq;
 	struct pollfd fds[] = {
-		{.fd = axl_queue_device(queue)->irq.fds[queue->vector], .events = POLLIN},
-		{ .fd = queue->kick,				     .events = POLLIN},
+		{.fd = queue->kick,		     .events = POLLIN},
+		{ .fd = irq->fds[queue->vector], .events = POLLIN},
 	};
 
-	return poll(fds, 2, 0) != 0;
+	return poll(fds, axl_rack_irq_is_shared(irq, queue->vector) ? 1 : 2, 0) != 0;
 }
 
 static void axl_rack_queue_join(struct axl_rack_queue *queue, uint64_t deadline_ns)
@@ -214,15 +218,6 @@ static void axl_rack_queue_join(struct axl_rack_queue *queue, uint64_t deadline_
 	queue->waiters--;
 }
 
-/* Look less often while there is nothing to see. */
-static void axl_rack_queue_back_off(struct axl_rack_queue *queue, bool start_again)
-{
-	if (start_again)
-		queue->quiet_ns = AXL_QUIET_FIRST_NS;
-	else if (queue->quiet_ns < AXL_QUIET_LAST_NS)
-		queue->quiet_ns *= 2;
-}
-
 /* Sleep on behalf of all; the lock is given up meanwhile. */
 static void axl_rack_queue_take_post(struct axl_rack_queue *queue, uint64_t wake_ns, uint64_t slice,
 				     bool quiet)
@@ -238,9 +233,12 @@ static void axl_rack_queue_take_post(struct axl_rack_queue *queue, uint64_t wake
 	queue->sleeping = false;
 	queue->interrupts += interrupts;
 	found = axl_rack_queue_reap(queue);
-	if (found && timed_out && !quiet && !axl_rack_queue_is_signalled(queue))
+	if (found && timed_out && !quiet && !axl_rack_queue_is_told(queue))
 		queue->missed_interrupts++;
-	axl_rack_queue_back_off(queue, found || !quiet);
+	if (found || !quiet)
+		queue->quiet_ns = AXL_QUIET_FIRST_NS;
+	else if (queue->quiet_ns < AXL_QUIET_LAST_NS)
+		queue->quiet_ns *= 2;
 	/* Somebody else may have to take over the post. */
 	if (queue->waiters)
 		pthread_cond_broadcast(&queue->changed);
@@ -255,15 +253,10 @@ int axl_rack_queue_sleep(struct axl_rack_queue *queue, uint64_t watched, uint64_
 
 	if (now >= deadline_ns)
 		return -ETIMEDOUT;
-	if (!queue->sleeping) {
-		axl_rack_queue_take_post(queue, wake_ns, slice, quiet);
-	} else if (!quiet) {
+	if (queue->sleeping)
 		axl_rack_queue_join(queue, deadline_ns);
-	} else {
-		/* The sleeper may wait for an interrupt, but what we wait for gives none. */
-		axl_rack_queue_join(queue, wake_ns);
-		axl_rack_queue_back_off(queue, axl_rack_queue_reap(queue) != 0);
-	}
+	else
+		axl_rack_queue_take_post(queue, wake_ns, slice, quiet);
 	return 0;
 }
 
