@@ -46,7 +46,7 @@ def show_rack(session: Session, rack: str) -> Section:
         section.runs.append(session.run("accel-info"))
         tree = json.loads(session.run_quietly("accel-info", "--json").output)
     endpoints = tree["endpoints"]
-    states = [endpoint["address"]["state"] for endpoint in endpoints]
+    states = [(endpoint["address"] or {}).get("state", "unknown") for endpoint in endpoints]
     section.checks.append(
         Check(
             "the tree shows four endpoints on two cards",

@@ -71,7 +71,7 @@ class Commands:
     bytes: NDArray[np.int64]
     status: NDArray[np.int32]
     stamps: NDArray[np.int64]
-    """Shape (commands, 7): ns per stage of STAMPS."""
+    """Shape (commands, 7), in Fortran order: ns per stage of STAMPS."""
 
     def __len__(self) -> int:
         """Number of commands."""
@@ -119,7 +119,9 @@ class _Work:
     """Arrays under construction, one entry per slot."""
 
     def __init__(self, count: int) -> None:
-        self.stamps = np.full((count, len(STAMPS)), UNKNOWN, np.int64)
+        # Column by column in memory: the analysis reads whole stages.
+        self.stamps = np.full((count, len(STAMPS)), UNKNOWN, np.int64, order="F")
+        self._flat = self.stamps.T.reshape(-1)
         self.opcode = np.full(count, UNKNOWN, np.int16)
         self.op = np.full(count, UNKNOWN, np.int16)
         self.direction = np.full(count, UNKNOWN, np.int16)
@@ -133,8 +135,8 @@ class _Work:
         stage, time = columns["stage"], columns["time_ns"].view(np.int64)
         wakes = np.flatnonzero(stage == Stage.WAKE)
         earliest = self._earliest_wakes(slot[wakes], time[wakes])
-        place = slot * len(STAMPS) + _COLUMN_OF_STAGE[stage]
-        self.stamps.reshape(-1)[place] = time
+        place = _COLUMN_OF_STAGE[stage].astype(np.int64) * len(self.stamps) + slot
+        self._flat[place] = time
         self.stamps[slot[wakes], COL_WAKE] = earliest
         self.written_count += len(place) - len(wakes)
         submits = np.flatnonzero(stage == Stage.SUBMIT)
@@ -184,8 +186,8 @@ def match(batches: Iterable[pa.RecordBatch]) -> tuple[Commands, Tally]:
     for number, segment in enumerate(segments):
         work.scatter(segment, slots.of_segment(number))
     tally.ignored_count += grouper.ignored_count
-    kept = np.count_nonzero(work.stamps[:, :COL_WAKE] != UNKNOWN)
-    tally.repeated_count = work.written_count - int(kept)
+    kept = sum(int(np.count_nonzero(column != UNKNOWN)) for column in work.stamps.T[:COL_WAKE])
+    tally.repeated_count = work.written_count - kept
     commands = _compact(work, slots, np.array(grouper.keys, np.int64).reshape(-1, 4))
     _spread_doorbells(commands)
     return commands, tally
@@ -193,7 +195,11 @@ def match(batches: Iterable[pa.RecordBatch]) -> tuple[Commands, Tally]:
 
 def _compact(work: _Work, slots: SlotMap, keys: NDArray[np.int64]) -> Commands:
     """Drop the slots of sequence numbers that no event mentions."""
-    seen = np.flatnonzero((work.stamps != UNKNOWN).any(axis=1))
+    mentioned = np.zeros(slots.count, bool)
+    for column in work.stamps.T:
+        mentioned |= column != UNKNOWN
+    # Most captures mention them all; then nothing is copied.
+    seen = slice(None) if mentioned.all() else np.flatnonzero(mentioned)
     group = slots.group_of_slot[seen]
     return Commands(
         endpoint=keys[group, 0],
@@ -206,7 +212,7 @@ def _compact(work: _Work, slots: SlotMap, keys: NDArray[np.int64]) -> Commands:
         direction=work.direction[seen],
         bytes=work.bytes[seen],
         status=work.status[seen],
-        stamps=work.stamps[seen],
+        stamps=np.asfortranarray(work.stamps[seen]),
     )
 
 

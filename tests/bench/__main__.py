@@ -20,7 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.bench.rows import GROUPS, Group, Row, Sample
+from diag.trace.table import render
+from tests.bench.rows import GROUPS, NO_TARGET, Group, Row, Sample
+
+SCALED_UNITS = {"1/s": "/s", "B": "B"}
+"""Units that take a prefix, and what follows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +46,18 @@ def measure(group: Group, rounds: int) -> list[dict[str, Any]]:
     with group.open() as ours:
         samples: list[tuple[Sample, Sample]] = []
         for turn in range(rounds):
-            print(f"\r{group.name}: round {turn + 1} of {rounds}", end="", file=sys.stderr)
+            progress(f"{group.name}: round {turn + 1} of {rounds}")
             samples.append((ours(), group.peer()))
-    print(file=sys.stderr)
+    progress("")
     return [row_result(row, samples) for row in group.rows]
+
+
+def progress(text: str) -> None:
+    """Replace the line of a terminal; elsewhere a line each, and none for the end."""
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+    elif text:
+        print(text, file=sys.stderr, flush=True)
 
 
 def row_result(row: Row, samples: list[tuple[Sample, Sample]]) -> dict[str, Any]:
@@ -74,15 +86,51 @@ def vars_of(spread: Spread) -> dict[str, float]:
 
 
 def show(results: list[dict[str, Any]], out: Callable[[str], None] = print) -> None:
-    """The table for people."""
-    out(f"{'figure':<44} {'ours (min..max)':<32} {'peer':<40} {'ratio':>7}  target")
-    for r in results:
-        o, p = r["ours"], r["peer"]
-        mine = f"{o['median']:.4g} ({o['min']:.4g}..{o['max']:.4g}) {r['unit']}"
-        peer = f"{p['median']:.4g} {r['unit']} {r['peer_name']}" if p else "—"
-        ratio = f"{r['ratio']:.2f}" if r["ratio"] is not None else "—"
-        verdict = "met" if r["met"] else "MISSED"
-        out(f"{r['name']:<44} {mine:<32} {peer:<40} {ratio:>7}  {r['target']} {verdict}")
+    """The table for people, within 120 columns; the peers are named below it."""
+    names = list(dict.fromkeys(r["peer_name"] for r in results if r["peer"]))
+    rows = [_cells(r, names) for r in results]
+    header = ["figure", "ours", "least..most", "peer", "", "ratio", "target", ""]
+    for line in render(header, rows):
+        out(line)
+    for number, name in enumerate(names, 1):
+        out(f"{'peers: ' if number == 1 else '       '}[{number}] {name}")
+
+
+def _cells(r: dict[str, Any], peer_names: list[str]) -> list[str]:
+    ours, peer, unit = r["ours"], r["peer"], r["unit"]
+    scale, shown = scaled(ours["median"], unit)
+    return [
+        r["name"],
+        f"{ours['median'] / scale:.3g} {shown}",
+        f"{ours['min'] / scale:.3g}..{ours['max'] / scale:.3g}",
+        "—" if peer is None else "{1:.3g} {2}".format(*_at_scale(peer["median"], unit)),
+        "" if peer is None else f"[{peer_names.index(r['peer_name']) + 1}]",
+        "—" if r["ratio"] is None else f"{r['ratio']:.2f}",
+        r["target"],
+        verdict(r),
+    ]
+
+
+def verdict(row: dict[str, Any]) -> str:
+    """Nothing where there is no target."""
+    if row["target"] == NO_TARGET:
+        return ""
+    return "met" if row["met"] else "MISSED"
+
+
+def _at_scale(value: float, unit: str) -> tuple[float, float, str]:
+    scale, shown = scaled(value, unit)
+    return scale, value / scale, shown
+
+
+def scaled(value: float, unit: str) -> tuple[float, str]:
+    """What to divide by, and the unit that the quotient has: 80000 1/s is 80 k/s."""
+    if unit not in SCALED_UNITS:
+        return 1.0, unit
+    scale, prefix = next(
+        ((s, p) for s, p in ((1e9, "G"), (1e6, "M"), (1e3, "k")) if abs(value) >= s), (1.0, "")
+    )
+    return scale, f"{prefix}{SCALED_UNITS[unit]}"
 
 
 def main() -> int:
