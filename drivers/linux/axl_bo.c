@@ -13,6 +13,8 @@
 #include "axl_device.h"
 #include "axl_accel.h"
 
+#define AXL_BO_FAULT_PAGES 64
+
 /* --- backing ------------------------------------------------------------------- */
 
 /* Another file may have had it before: nobody sees what it held. */
@@ -112,26 +114,45 @@ static void axl_bo_free(struct drm_gem_object *gem)
 
 /* --- CPU access ---------------------------------------------------------------- */
 
+static unsigned long axl_bo_pfn(struct axl_device *adev, struct axl_bo *bo, pgoff_t page)
+{
+	if (bo->memory == DRM_AXL_MEMORY_DEVICE)
+		return PHYS_PFN(adev->bar2_pa + bo->start) + page;
+	return page_to_pfn(bo->pages[page]);
+}
+
+/* The page asked for and some after it: who touches one mostly wants the next. */
+static vm_fault_t axl_bo_fault_pages(struct vm_fault *vmf, struct axl_device *adev,
+				     struct axl_bo *bo)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	unsigned long address = vmf->address & PAGE_MASK;
+	pgoff_t page = (address - vma->vm_start) >> PAGE_SHIFT;
+	pgoff_t last = min(page + AXL_BO_FAULT_PAGES, vma_pages(vma));
+	vm_fault_t ret = VM_FAULT_SIGBUS;
+
+	last = min(last, bo->base.size >> PAGE_SHIFT);
+	for (; page < last; page++, address += PAGE_SIZE) {
+		vm_fault_t one = vmf_insert_pfn(vma, address, axl_bo_pfn(adev, bo, page));
+
+		if (address == (vmf->address & PAGE_MASK))
+			ret = one;
+		if (one != VM_FAULT_NOPAGE)
+			break;
+	}
+	return ret;
+}
+
 /* drm_dev_unplug() takes every mapping away; afterwards an access is a SIGBUS. */
 static vm_fault_t axl_bo_fault(struct vm_fault *vmf)
 {
 	struct drm_gem_object *gem = vmf->vma->vm_private_data;
-	struct axl_device *adev = axl_from_drm(gem->dev);
-	struct axl_bo *bo = axl_bo_from_gem(gem);
-	pgoff_t page = (vmf->address - vmf->vma->vm_start) >> PAGE_SHIFT;
 	vm_fault_t ret;
-	unsigned long pfn;
 	int idx;
 
-	if (page >= gem->size >> PAGE_SHIFT)
-		return VM_FAULT_SIGBUS;
 	if (!drm_dev_enter(gem->dev, &idx))
 		return VM_FAULT_SIGBUS;
-	if (bo->memory == DRM_AXL_MEMORY_DEVICE)
-		pfn = PHYS_PFN(adev->bar2_pa + bo->start) + page;
-	else
-		pfn = page_to_pfn(bo->pages[page]);
-	ret = vmf_insert_pfn(vmf->vma, vmf->address, pfn);
+	ret = axl_bo_fault_pages(vmf, axl_from_drm(gem->dev), axl_bo_from_gem(gem));
 	drm_dev_exit(idx);
 	return ret;
 }

@@ -53,6 +53,7 @@ struct axl_device {
 	struct axl_ident ident; /* constant after probe */
 
 	unsigned int vector_count;
+	unsigned int vectors_requested; /* those that have a handler */
 	struct axl_vector vectors[AXL_MSIX_VECTORS];
 
 	/* The device lock. Guards everything down to the next lock. */
@@ -99,7 +100,7 @@ int axl_errno(int err); /* of enum axl_err */
 
 /* axl_irq.c */
 int axl_irq_setup(struct axl_device *adev);
-void axl_irq_teardown(struct axl_device *adev); /* no handler runs afterwards */
+void axl_irq_teardown(struct axl_device *adev); /* no handler, no event work afterwards */
 unsigned int axl_irq_queue_vector(const struct axl_device *adev, unsigned int queue);
 
 /* axl_place.c */

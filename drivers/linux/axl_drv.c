@@ -157,10 +157,14 @@ static int axl_drv_init(struct axl_device *adev)
 		ret = axl_drv_init_pci(adev);
 	if (!ret)
 		ret = axl_drv_identify(adev);
-	if (!ret)
-		ret = axl_irq_setup(adev);
+	if (ret)
+		return ret;
+	ret = axl_irq_setup(adev);
 	if (!ret)
 		ret = axl_drv_start(adev);
+	if (ret)
+		/* Before the registers go: handlers and their work use them. */
+		axl_irq_teardown(adev);
 	return ret;
 }
 
@@ -168,7 +172,6 @@ static void axl_drv_stop(struct axl_device *adev)
 {
 	cancel_delayed_work_sync(&adev->health_work);
 	axl_irq_teardown(adev);
-	cancel_work_sync(&adev->event_work);
 	mutex_lock(&adev->lock);
 	axl_recovery_go_away(adev);
 	mutex_unlock(&adev->lock);

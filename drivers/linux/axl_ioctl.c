@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 /* The ioctls: arguments checked, objects found, the work done elsewhere. */
+#include <linux/mm.h>
 #include <linux/slab.h>
 
 #include <drm/drm_ioctl.h>
@@ -248,15 +249,24 @@ static int axl_ioctl_bo_publish(struct drm_file *file, struct axl_bo *bo,
 	return ret;
 }
 
+/* More than this can never be had; said before anything is tried. */
+static bool axl_ioctl_can_be_had(const struct axl_device *adev, u64 bytes, u32 memory)
+{
+	if (memory == DRM_AXL_MEMORY_DEVICE)
+		return bytes <= adev->ident.memory_bytes;
+	return bytes <= (u64)totalram_pages() << PAGE_SHIFT;
+}
+
 static int axl_ioctl_bo_create(struct drm_device *drm, void *data, struct drm_file *file)
 {
 	struct drm_axl_bo_create *args = data;
 	struct axl_bo *bo;
 	int idx, ret;
 
-	if (args->flags || args->pad || args->memory > DRM_AXL_MEMORY_HOST || !args->bytes ||
-	    args->bytes > SZ_1T)
+	if (args->flags || args->pad || args->memory > DRM_AXL_MEMORY_HOST || !args->bytes)
 		return -EINVAL;
+	if (!axl_ioctl_can_be_had(axl_from_drm(drm), args->bytes, args->memory))
+		return -ENOMEM;
 	/* Memory is cleared through BAR2 and mapped for DMA: both end with the removal. */
 	if (!drm_dev_enter(drm, &idx))
 		return -ENODEV;

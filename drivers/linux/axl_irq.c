@@ -4,6 +4,7 @@
  * and with a single one (MSI behind many switches) everything does.
  */
 #include <linux/interrupt.h>
+#include <linux/workqueue.h>
 
 #include "axl_device.h"
 #include "axl_queue.h"
@@ -79,14 +80,17 @@ int axl_irq_setup(struct axl_device *adev)
 		ret = axl_irq_request(adev, i);
 		if (ret)
 			return dev_err_probe(&adev->pdev->dev, ret, "vector %u\n", i);
+		adev->vectors_requested++;
 	}
 	return 0;
 }
 
 void axl_irq_teardown(struct axl_device *adev)
 {
-	unsigned int i;
+	while (adev->vectors_requested) {
+		struct axl_vector *vector = &adev->vectors[--adev->vectors_requested];
 
-	for (i = 0; i < adev->vector_count; i++)
-		devm_free_irq(&adev->pdev->dev, pci_irq_vector(adev->pdev, i), &adev->vectors[i]);
+		devm_free_irq(&adev->pdev->dev, pci_irq_vector(adev->pdev, vector->number), vector);
+	}
+	cancel_work_sync(&adev->event_work);
 }

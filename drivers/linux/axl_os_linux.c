@@ -151,6 +151,9 @@ static int axl_os_bus_reset(void *os)
 	struct axl_device *adev = os;
 	int ret;
 
+	/* Another function of ours there would be locked while we are: A then B, B then A. */
+	if (!list_is_singular(&adev->pdev->bus->devices))
+		return AXL_ERR_UNSUPPORTED;
 	adev->resetting_task = current;
 	ret = pci_reset_bus(adev->pdev);
 	adev->resetting_task = NULL;

@@ -169,6 +169,16 @@ static int axl_recovery_do(struct axl_device *adev, enum axl_reset_action action
 	return axl_recovery_reset_function(adev, action);
 }
 
+/* As drm-uapi.rst has it: what user space can do about it. */
+static void axl_recovery_uevent_wedged(struct axl_device *adev)
+{
+	char method[] = "WEDGED=bus-reset";
+	char *envp[] = { method, NULL };
+
+	if (adev->drm.accel && adev->drm.accel->kdev)
+		kobject_uevent_env(&adev->drm.accel->kdev->kobj, KOBJ_CHANGE, envp);
+}
+
 static void axl_recovery_conclude(struct axl_device *adev, enum axl_reset_action action)
 {
 	switch (action) {
@@ -179,6 +189,7 @@ static void axl_recovery_conclude(struct axl_device *adev, enum axl_reset_action
 		pci_err(adev->pdev, "no reset helped: wedged; remove it or reset the bus\n");
 		pci_clear_master(adev->pdev);
 		axl_recovery_retire_all(adev, -EIO);
+		axl_recovery_uevent_wedged(adev);
 		break;
 	case AXL_RESET_ACTION_UNPLUG:
 		pci_err(adev->pdev, "the endpoint is gone\n");

@@ -162,7 +162,7 @@ def hostile(bdf: str) -> list[list[Any]]:
         ("context_state", {"context_id": context, "flags": 2}),
         ("bo_create", {"bytes": 0, "memory": HOST}),
         ("bo_create", {"bytes": PAGE, "memory": 2}),
-        ("bo_create", {"bytes": 2**64 - 1, "memory": HOST}),
+        ("bo_create", {"bytes": PAGE, "memory": 2**32 - 1}),
         ("bo_create", {"bytes": PAGE, "memory": HOST, "flags": 1}),
         ("bo_map", {"context_id": context, "handle": host.handle, "flags": 2}),
         ("bo_unmap", {"context_id": context, "va": host.va + 1}),
