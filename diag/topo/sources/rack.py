@@ -97,10 +97,18 @@ class RackSource:
         try:
             with RackClient(self._directory, TIMEOUT_S) as client:
                 rows = client.call("topology.get")["endpoints"]
-                counts = {row["n"]: row["counts"] for row in client.call("aer.get")["endpoints"]}
+                counts = _aer_counts(client)
                 return {row["n"]: {**row, "aer": counts.get(row["n"])} for row in rows}, None
         except (RackUnreachableError, RpcError) as error:
             return {}, str(error)
+
+
+def _aer_counts(client: RackClient) -> dict[int, dict[str, Any]]:
+    """Error counts by endpoint; nothing from a rack of a version that does not count them."""
+    try:
+        return {row["n"]: row["counts"] for row in client.call("aer.get")["endpoints"]}
+    except RpcError:
+        return {}
 
 
 def _port(placed: PlacedPort) -> Port:
