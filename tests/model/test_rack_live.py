@@ -271,16 +271,17 @@ def test_a_flood_is_answered_in_full_and_in_order(shared: RunningRack) -> None:
 
 
 def test_a_stuck_worker_holds_up_only_those_who_ask_it(fresh: RunningRack) -> None:
-    """While one client waits for a stopped worker, another gets its answers."""
+    """A client cannot use up the places for requests of a stopped worker: no BUSY for others."""
     request = b'{"jsonrpc": "2.0", "id": 1, "method": "telemetry.get"}\n'
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock, fresh.client() as client:
         os.kill(worker_pids(client)[0], signal.SIGSTOP)
         sock.connect(str(fresh.directory.control))
-        sock.sendall(request * 200)
+        sock.sendall(request * 1000)
         for _ in range(20):
             assert client.call("rack.info")["name"] == "fresh"
             row = client.call("telemetry.get", endpoint=2)["endpoints"][0]
             assert row["state"] == "online"
+        assert "no answer" in client.call("telemetry.get", endpoint=0)["endpoints"][0]["reason"]
 
 
 def test_events_are_switched_by_the_enable_word(shared: RunningRack) -> None:
