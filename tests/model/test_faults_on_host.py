@@ -148,7 +148,8 @@ def test_a_fatal_memory_error_needs_a_reset_and_gets_one(
     row = rack.call("topology.get")["endpoints"][0]
     assert (row["state"], "HALTED" in row["reason"]) == ("wedged", True)
     counts = rack.call("aer.get")["endpoints"][0]
-    assert (counts["counts"]["fatal"], counts["uncorrectable"]) == (1, ["UncorrIntErr"])
+    assert counts["counts"]["fatal"] == 1
+    assert "UncorrIntErr" in counts["uncorrectable"]
     device.reset()
     with device.queue() as fresh:
         nops(device, fresh)

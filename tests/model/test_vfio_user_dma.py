@@ -19,25 +19,11 @@ from diag.model.vfio_user import protocol as wire
 from diag.model.vfio_user.client import VfioUserClient
 from diag.model.vfio_user.dma_map import PAGE_BYTES, DmaMap
 from diag.model.vfio_user.protocol import Command, MapFlag, RequestError
-from tests.build.vfio_user import Served, dma_map, dma_unmap, memfd, open_fds, serving
+from tests.build.vfio_user import Served, dma_map, dma_unmap, memfd, open_fds
 
 RW = MapFlag.READ | MapFlag.WRITE
 BASE = 0x1_0000_0000
 EINVAL = errno.EINVAL
-
-
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
-    """A server with a recording function."""
-    with serving(tmp_path / "ep.sock") as running:
-        yield running
-
-
-@pytest.fixture
-def client(served: Served) -> Iterator[VfioUserClient]:
-    """Its client."""
-    with served.client() as connected:
-        yield connected
 
 
 @pytest.fixture

@@ -22,27 +22,13 @@ from diag.model.vfio_user.client import VfioUserClient
 from diag.model.vfio_user.descriptors import close_all
 from diag.model.vfio_user.irqs import InterruptSet
 from diag.model.vfio_user.protocol import Command, IrqSetFlag, Request, RequestError
-from tests.build.vfio_user import Served, eventfd, irq_set, memfd, open_fds, serving
+from tests.build.vfio_user import Served, eventfd, irq_set, memfd, open_fds
 
 NONE, BOOL, EVENTFD = IrqSetFlag.DATA_NONE, IrqSetFlag.DATA_BOOL, IrqSetFlag.DATA_EVENTFD
 MASK, UNMASK = IrqSetFlag.ACTION_MASK, IrqSetFlag.ACTION_UNMASK
 TRIGGER = IrqSetFlag.ACTION_TRIGGER
 MSI, MSIX, INTX = IrqKind.MSI, IrqKind.MSIX, IrqKind.INTX
 EINVAL = errno.EINVAL
-
-
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
-    """A server with a recording function."""
-    with serving(tmp_path / "ep.sock") as running:
-        yield running
-
-
-@pytest.fixture
-def client(served: Served) -> Iterator[VfioUserClient]:
-    """Its client."""
-    with served.client() as connected:
-        yield connected
 
 
 @pytest.fixture

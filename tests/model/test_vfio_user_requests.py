@@ -6,7 +6,6 @@ from __future__ import annotations
 import errno
 import os
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,20 +26,6 @@ from tests.build.vfio_user import (
 )
 
 EINVAL = errno.EINVAL
-
-
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
-    """A server with a recording function."""
-    with serving(tmp_path / "ep.sock") as running:
-        yield running
-
-
-@pytest.fixture
-def client(served: Served) -> Iterator[VfioUserClient]:
-    """Its client."""
-    with served.client() as connected:
-        yield connected
 
 
 def test_device_info(client: VfioUserClient) -> None:

@@ -11,7 +11,6 @@ import socket
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -41,13 +40,6 @@ from tests.build.vfio_user import (
 BASE = 0x1_0000_0000
 F_SEAL_FUTURE_WRITE = 0x10
 """Not in Python's fcntl before 3.13."""
-
-
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
-    """A server with a recording function."""
-    with serving(tmp_path / "ep.sock") as running:
-        yield running
 
 
 def gone(served: Served) -> bool:
