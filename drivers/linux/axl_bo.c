@@ -166,7 +166,8 @@ static const struct vm_operations_struct axl_bo_vm_ops = {
 /* The whole buffer from its start: drm_gem_mmap() has checked offset and size. */
 static int axl_bo_mmap(struct drm_gem_object *gem, struct vm_area_struct *vma)
 {
-	if (is_cow_mapping(vma->vm_flags))
+	/* A private copy of device memory is no buffer of the device. */
+	if ((vma->vm_flags & (VM_SHARED | VM_MAYWRITE)) == VM_MAYWRITE)
 		return -EINVAL;
 	vm_flags_set(vma, VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP | VM_IO);
 	vma->vm_page_prot = vm_get_page_prot(vma->vm_flags);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 /* The ioctls: arguments checked, objects found, the work done elsewhere. */
+#include <linux/bitfield.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 

@@ -3,6 +3,8 @@
  * Where an endpoint sits, and telling it so: place, upstream path, peer table. Written
  * when an endpoint appears, after every reset, and whenever another comes or goes.
  */
+#include <linux/bitfield.h>
+
 #include "axl_device.h"
 #include "axl_trace.h"
 
