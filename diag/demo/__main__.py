@@ -20,7 +20,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 import pyaccel
 from diag.demo.session import Check, Section, Session
-from diag.terminal import accept_any_encoding
+from diag.terminal import accept_any_encoding, width
+from diag.trace.table import wrap
 
 HERE = Path(__file__).resolve().parent
 DIGITS = Path(os.path.relpath(HERE.parent.parent / "examples/digits.py"))
@@ -231,7 +232,8 @@ def main() -> int:
     checks = [check for section in sections for check in section.checks]
     print()
     for check in checks:
-        print(f"{'held  ' if check.held else 'FAILED'}  {check.claim}: {check.evidence}")
+        verdict = "held  " if check.held else "FAILED"
+        print(*wrap(f"{verdict}  {check.claim}: {check.evidence}", width(), 8), sep="\n")
     print(f"\n{args.out / 'report.html'}")
     return 0 if all(check.held for check in checks) else 1
 
