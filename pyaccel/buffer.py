@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from pyaccel import errors
+from pyaccel._closing import Closing
 from pyaccel._native import Exporter, Handle, ffi, lib
 from pyaccel.spec.formats import Dtype
 from pyaccel.tensor import Tensor
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MEMORY_KINDS = {"device": lib.AXL_MEMORY_DEVICE, "host": lib.AXL_MEMORY_HOST}
 
 
-class Buffer(Exporter):
+class Buffer(Closing, Exporter):
     """Memory of a context: in the device, in the host, or a peer's.
 
     Speaks the buffer protocol (`memoryview(buffer)`, `numpy.frombuffer(buffer)`), NumPy and
@@ -115,19 +115,6 @@ class Buffer(Exporter):
 
     def _unviewed(self) -> None:
         """The last view of an abandoned buffer is gone."""
-        self.close()
-
-    def __enter__(self) -> Self:
-        """For `with`."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Close."""
         self.close()
 
     def __del__(self) -> None:

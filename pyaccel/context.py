@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Sequence
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from pyaccel import errors
+from pyaccel._closing import Closing
 from pyaccel._native import Handle, check, ffi, lib
 from pyaccel.buffer import Buffer, memory_code
 from pyaccel.dtypes import as_dtype, itemsize
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _MAX_UINT64 = 2**64 - 1
 
 
-class Context:
+class Context(Closing):
     """Isolation: commands of one context cannot touch another's memory.
 
     Made by Device.create_context(); most programs use Device.context.
@@ -171,16 +171,3 @@ class Context:
 
     def _check(self, call: str, code: int) -> int:
         return check(call, code, endpoint=self.device.id)
-
-    def __enter__(self) -> Self:
-        """For `with`."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Close."""
-        self.close()

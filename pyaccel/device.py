@@ -6,10 +6,10 @@ from __future__ import annotations
 import errno
 import weakref
 from collections.abc import Sequence
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 
 from pyaccel import errors
+from pyaccel._closing import Closing
 from pyaccel._native import Handle, check, ffi, lib
 from pyaccel.buffer import Buffer
 from pyaccel.context import Context
@@ -34,7 +34,7 @@ _lingering: weakref.WeakSet[Handle] = weakref.WeakSet()
 _RESET_KINDS: Final = {"function": ResetKind.FUNCTION, "bus": ResetKind.BUS}
 
 
-class Device:
+class Device(Closing):
     """An endpoint that this process holds; made by `pyaccel.open()`.
 
     Close it, or use it in `with`. Closing ends its queues at once; memory that is still
@@ -184,19 +184,6 @@ class Device:
     def _check(self, call: str, code: int) -> int:
         identity = getattr(self, "_identity", None)
         return check(call, code, endpoint=identity.id if identity else None)
-
-    def __enter__(self) -> Self:
-        """For `with`."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Close."""
-        self.close()
 
     def __repr__(self) -> str:
         """For people."""

@@ -11,10 +11,10 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 
 from pyaccel import errors
+from pyaccel._closing import Closing
 from pyaccel._native import Handle, check, fail, ffi, lib
 from pyaccel.batch import Batch
 from pyaccel.commands import Commands
@@ -52,7 +52,7 @@ class QueueStats:
     """Waits that found completions only because they looked: no interrupt told of them."""
 
 
-class Queue(Commands):
+class Queue(Closing, Commands):
     """Runs commands in order. Made by Context.queue() or Device.queue().
 
     The command methods append to a batch of the calling thread; submit() sends it:
@@ -356,19 +356,6 @@ class Queue(Commands):
         self._handle.close()
         if self._handle.destroyed:
             self._retire(2**64)
-
-    def __enter__(self) -> Self:
-        """For `with`."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Close."""
-        self.close()
 
     def __del__(self) -> None:
         """Stop the queue before its last buffers are let go."""

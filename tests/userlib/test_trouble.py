@@ -23,6 +23,7 @@ from pyaccel.spec.formats import Opcode, Status
 from tests.build import commands as cmd
 
 URI = "rack:u2x2#0"
+ROUNDS = 12000
 
 
 def until(condition: Callable[[], bool], seconds: float = 20.0) -> bool:
@@ -392,7 +393,7 @@ def test_no_wait_on_a_shared_vector_misses_its_interrupt(msi_device: Device) -> 
     queues = sharing(msi_device, context)
 
     def work(queue: Queue) -> None:
-        for _ in range(300):
+        for _ in range(ROUNDS):
             queue.run(cmd.nop())
 
     threads = [threading.Thread(target=work, args=(queue,)) for queue in queues]
@@ -401,7 +402,7 @@ def test_no_wait_on_a_shared_vector_misses_its_interrupt(msi_device: Device) -> 
     for thread in threads:
         thread.join(60)
     stats = [queue.stats() for queue in queues]
-    assert [(s.completed, s.missed_interrupts) for s in stats] == [(300, 0), (300, 0)]
+    assert [(s.completed, s.missed_interrupts) for s in stats] == [(ROUNDS, 0), (ROUNDS, 0)]
 
 
 def test_msi_only_rack(axl: Axl, runtime: Path, built: Path) -> None:

@@ -20,4 +20,10 @@ int axl_ctrl_set_event_vector(const struct axl_os *os, uint32_t vector);
 /* How often the function was reset. AXL_ERR_GONE. May sleep: yes. */
 int axl_ctrl_generation(const struct axl_os *os, uint32_t *generation_out);
 
+/*
+ * Reset one queue: the device drops its work and forgets the rings. AXL_ERR_GONE;
+ * AXL_ERR_DEVICE: it did not stop. May sleep: yes.
+ */
+int axl_ctrl_reset_queue(const struct axl_os *os, uint32_t queue);
+
 #endif

@@ -54,3 +54,18 @@ int axl_ctrl_generation(const struct axl_os *os, uint32_t *generation_out)
 		return AXL_ERR_GONE;
 	return AXL_OK;
 }
+
+int axl_ctrl_reset_queue(const struct axl_os *os, uint32_t queue)
+{
+	uint32_t status;
+
+	if (queue >= AXL_QUEUE_COUNT)
+		return AXL_ERR_INVAL;
+	axl_write32(os, AXL_REG_CTRL_QUEUE_RESET, AXL_PUT(AXL_CTRL_QUEUE_RESET_MASK, 1u << queue));
+	/* It takes effect before the next register access: one look is enough. */
+	status = axl_read32(os, AXL_REG_QUEUE_STATUS(queue));
+	if (status == AXL_ALL_ONES32)
+		return axl_is_gone(os) ? AXL_ERR_GONE : AXL_ERR_DEVICE;
+	return AXL_GET(status, AXL_QUEUE_STATUS_STATE) == AXL_QUEUE_STATE_DISABLED ? AXL_OK :
+										     AXL_ERR_DEVICE;
+}

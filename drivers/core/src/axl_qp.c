@@ -2,6 +2,7 @@
 /* A queue pair: making it, starting and stopping it. */
 #include "axl_qp.h"
 
+#include "axl_ctrl.h"
 #include "axl_field.h"
 #include "axl_qp_priv.h"
 #include "axl_regs.h"
@@ -73,19 +74,6 @@ static int read_state(const struct axl_qp *qp)
 	return (int)AXL_GET(status, AXL_QUEUE_STATUS_STATE);
 }
 
-/* QUEUE_RESET takes effect before the next register access: one look is enough. */
-static int reset_on_device(const struct axl_qp *qp)
-{
-	int state;
-
-	axl_write32(qp->os, AXL_REG_CTRL_QUEUE_RESET,
-		    AXL_PUT(AXL_CTRL_QUEUE_RESET_MASK, 1u << qp->config.index));
-	state = read_state(qp);
-	if (state < 0)
-		return state;
-	return state == AXL_QUEUE_STATE_DISABLED ? AXL_OK : AXL_ERR_DEVICE;
-}
-
 static void program(const struct axl_qp *qp)
 {
 	const struct axl_qp_config *config = &qp->config;
@@ -128,14 +116,14 @@ int axl_qp_start(struct axl_qp *qp)
 		return AXL_ERR_BUSY;
 	state = read_state(qp);
 	if (state > AXL_QUEUE_STATE_DISABLED)
-		state = reset_on_device(qp);
+		state = axl_ctrl_reset_queue(qp->os, qp->config.index);
 	if (state < 0)
 		return state;
 	rewind_rings(qp);
 	program(qp);
 	state = read_state(qp);
 	if (state != AXL_QUEUE_STATE_READY) {
-		int err = reset_on_device(qp);
+		int err = axl_ctrl_reset_queue(qp->os, qp->config.index);
 
 		axl_log(qp->os, AXL_LOG_ERROR, "queue 0x%llx did not start: state 0x%llx",
 			qp->config.index, (uint64_t)(int64_t)state);
@@ -148,7 +136,7 @@ int axl_qp_start(struct axl_qp *qp)
 
 int axl_qp_stop(struct axl_qp *qp)
 {
-	int err = reset_on_device(qp);
+	int err = axl_ctrl_reset_queue(qp->os, qp->config.index);
 
 	if (qp->running)
 		axl_qp_trace_queue(qp, AXL_STAGE_QUEUE_DESTROY);

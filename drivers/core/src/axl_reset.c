@@ -177,19 +177,6 @@ static void emit(const struct axl_os *os, uint8_t stage, enum axl_reset_action a
 	os->ops->trace(os->ctx, &event);
 }
 
-/* QUEUE_RESET takes effect before the next register access: one look is enough. */
-static int reset_queue(const struct axl_os *os, uint32_t queue)
-{
-	uint32_t status;
-
-	axl_write32(os, AXL_REG_CTRL_QUEUE_RESET, AXL_PUT(AXL_CTRL_QUEUE_RESET_MASK, 1u << queue));
-	status = axl_read32(os, AXL_REG_QUEUE_STATUS(queue));
-	if (status == AXL_ALL_ONES32)
-		return axl_is_gone(os) ? AXL_ERR_GONE : AXL_ERR_DEVICE;
-	return AXL_GET(status, AXL_QUEUE_STATUS_STATE) == AXL_QUEUE_STATE_DISABLED ? AXL_OK :
-										     AXL_ERR_DEVICE;
-}
-
 static int reset_function(const struct axl_os *os, int (*reset)(void *ctx))
 {
 	uint32_t before = 0, after = 0;
@@ -216,7 +203,7 @@ int axl_reset_perform(const struct axl_os *os, enum axl_reset_action action, uin
 		return AXL_ERR_INVAL;
 	emit(os, AXL_STAGE_RESET_BEGIN, action, queue, AXL_OK);
 	if (action == AXL_RESET_ACTION_QUEUE)
-		err = reset_queue(os, queue);
+		err = axl_ctrl_reset_queue(os, queue);
 	else if (action == AXL_RESET_ACTION_FUNCTION)
 		err = reset_function(os, os->ops->function_reset);
 	else

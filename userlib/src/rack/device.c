@@ -227,13 +227,6 @@ static int axl_rack_map_doorbells(struct axl_rack_device *device)
 	return 0;
 }
 
-static int axl_epoll_add(int epoll, int fd, uint32_t events)
-{
-	struct epoll_event event = { .events = events, .data = { .fd = fd } };
-
-	return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
-}
-
 static int axl_rack_open_events(struct axl_rack_device *device)
 {
 	device->event_kick = axl_eventfd();

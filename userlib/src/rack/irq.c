@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <linux/vfio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -32,6 +33,13 @@ void axl_eventfd_signal(int fd)
 	ssize_t ignored = write(fd, &one, sizeof(one));
 
 	(void)ignored;
+}
+
+int axl_epoll_add(int epoll, int fd, uint32_t events)
+{
+	struct epoll_event event = { .events = events, .data = { .fd = fd } };
+
+	return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
 }
 
 /* The best kind of message-signalled interrupt that the endpoint has. */

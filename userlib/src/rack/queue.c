@@ -186,13 +186,6 @@ void axl_rack_queue_destroy(struct axl_queue *base)
 
 /* --- asking ------------------------------------------------------------------------------- */
 
-static int axl_epoll_add(int epoll, int fd, uint32_t events)
-{
-	struct epoll_event event = { .events = events, .data = { .fd = fd } };
-
-	return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
-}
-
 static int axl_rack_queue_epoll(struct axl_rack_queue *queue)
 {
 	struct axl_rack_device *device = axl_rack_device(queue->base.context->device);

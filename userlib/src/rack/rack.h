@@ -145,6 +145,11 @@ static inline struct axl_rack_buffer *axl_rack_buffer(struct axl_buffer *buffer)
 	return (struct axl_rack_buffer *)buffer;
 }
 
+static inline struct axl_rack_device *axl_queue_device(const struct axl_rack_queue *queue)
+{
+	return axl_rack_device(queue->base.context->device);
+}
+
 /* --- os.c --- */
 
 extern const struct axl_os_ops axl_rack_os_ops;

@@ -9,11 +9,6 @@
 
 #define AXL_NEVER UINT64_MAX
 
-static struct axl_rack_device *axl_queue_device(const struct axl_rack_queue *queue)
-{
-	return axl_rack_device(queue->base.context->device);
-}
-
 /* --- direction ------------------------------------------------------------------------- */
 
 static unsigned int axl_va_kind(bool has, uint64_t va)

@@ -21,11 +21,6 @@
 #define AXL_QUIET_LAST_NS 2000000u
 #define AXL_NEVER UINT64_MAX
 
-static struct axl_rack_device *axl_queue_device(const struct axl_rack_queue *queue)
-{
-	return axl_rack_device(queue->base.context->device);
-}
-
 /* --- taking completions in ----------------------------------------------------------- */
 
 static void axl_rack_queue_record(struct axl_rack_queue *queue, const struct axl_cqe *cqe)
