@@ -12,6 +12,10 @@ import itertools
 import select
 import time
 from collections.abc import Callable
+from typing import Final
+
+_SELECT_FDS: Final = 1024
+"""Descriptors that select takes (FD_SETSIZE)."""
 
 
 class Timer:
@@ -98,7 +102,14 @@ class Loop:
             heapq.heappop(self._timers)
         if not self._timers:
             return -1
-        return max(0, self._timers[0][0] - time.monotonic_ns()) / 1e9
+        left_s = (self._timers[0][0] - time.monotonic_ns()) / 1e9
+        if left_s <= 0:
+            return 0
+        if self._epoll.fileno() >= _SELECT_FDS:
+            return left_s
+        # epoll waits in whole milliseconds, select in microseconds, and also for an epoll.
+        select.select([self._epoll], [], [], left_s)
+        return 0
 
     def _run_timers(self) -> None:
         now = time.monotonic_ns()
