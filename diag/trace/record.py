@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ import typer
 
 from diag.model.rack.runtime_dir import RackDir
 from diag.trace.capture import CaptureWriter
-from diag.trace.errors import TraceError
+from diag.trace.errors import TraceError, UsageError
 from diag.trace.model import Endpoint, LossTable, RecorderCost
 from diag.trace.recorder import Child, Recorder, stop_on_signals
 from diag.trace.rings import RingSource
@@ -44,6 +45,7 @@ def record_rack(
     turn the switch on, start the command; and all of it backwards at the end.
     """
     rack = find_rack(source)
+    _check_command(command)
     table = endpoint_table(rack)
     switch = Switch(rack.events_enable, output)
     try:
@@ -56,6 +58,16 @@ def record_rack(
             rings.close()
     finally:
         switch.close()
+
+
+def _check_command(command: list[str] | None) -> None:
+    """A misspelled command must not cost the older capture its name."""
+    if command and shutil.which(command[0]) is None:
+        raise UsageError(
+            "no such program",
+            where=command[0],
+            advice="Give the command after `--` as you would type it.",
+        )
 
 
 @dataclass(slots=True)

@@ -192,6 +192,14 @@ def test_wrong_usage_is_status_2_and_a_missing_rack_1(rack, output, arguments, e
     assert not output.exists()
 
 
+def test_misspelled_command_leaves_the_older_capture(rack, output):
+    """Status 2, and nothing was renamed or written."""
+    output.write_bytes(b"older")
+    status, error = finish(start(rack, "-o", str(output), "--", "no-such-program"))
+    assert (status, output.read_bytes()) == (2, b"older")
+    assert "no-such-program: no such program" in error
+
+
 def test_rack_without_topology_or_with_a_bad_one_is_an_error(rack, output):
     """A damaged runtime folder is named."""
     rack.topology.write_text("axl-topology 1\nnonsense\n")
