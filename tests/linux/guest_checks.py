@@ -199,18 +199,27 @@ def not_found(bdf: str) -> list[list[Any]]:
     return [[f"{name} {fields}", accel.attempt(name, **fields)[0]] for name, fields in cases]
 
 
+def _fuzzed(rng: random.Random, accel: Accel, name: str) -> tuple[int, bytearray]:
+    """An ioctl with likely wrong fields, or with plain noise of any size: (request, bytes)."""
+    if rng.random() < 0.3:
+        size = rng.randrange(400)
+        return accel.interface.request(name, size), bytearray(rng.randbytes(512))
+    values = (0, 0, 0, 0, 1, 1, 2, 3, 6, PAGE, 1 << 20, 1 << 40, 2**31, 2**32 - 1, 2**64 - 1)
+    data = bytearray()
+    for size in accel.interface.field_sizes(name):
+        value = rng.choice(values) & (1 << 8 * size) - 1
+        data += value.to_bytes(size, "little")
+    return accel.interface.request(name), data
+
+
 def garbage(bdf: str) -> dict[str, Any]:
-    """Random bytes and sizes into every ioctl while a neighbour works."""
+    """Wrong fields, noise and odd sizes into every ioctl while a neighbour works."""
     rng = random.Random(SEED)
     accel, neighbour = open_at(bdf), Work(open_at(bdf))
     names = [name for name in numbers() if name != "reset"]
     errors: dict[str, int] = {}
-    for _ in range(1500):
-        name = rng.choice(names)
-        size = rng.choice((accel.interface.size(name), rng.randrange(0, 400)))
-        small = bytes(rng.choice((0, 0, 0, 1, 2, 255, rng.randrange(256))) for _ in range(size))
-        data = bytearray(small.ljust(512, b"\0"))
-        status = accel.raw(accel.interface.request(name, size), data)
+    for _ in range(4000):
+        status = accel.raw(*_fuzzed(rng, accel, rng.choice(names)))
         text = errno.errorcode.get(status, "OK")
         errors[text] = errors.get(text, 0) + 1
     accel.close()

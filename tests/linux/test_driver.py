@@ -128,11 +128,13 @@ def test_what_does_not_exist_is_not_found(driver: Driver) -> None:
 
 
 def test_random_ioctls_harm_nobody(driver: Driver) -> None:
-    """Random bytes and sizes get errors; the kernel stays quiet and a neighbour works."""
+    """Wrong fields and noise get errors; the kernel stays quiet and a neighbour works."""
     seen = driver.check("garbage", FOURTH)
 
     assert seen["neighbour"] == Status.OK
-    assert set(seen["errors"]) <= {"OK", "EINVAL", "ENOENT", "EFAULT", "ENOMEM", "ENOSPC", "E2BIG"}
+    expected_errors = {"OK", "EINVAL", "ENOENT", "EFAULT", "ENOMEM", "ENOSPC", "E2BIG", "EBUSY"}
+    assert set(seen["errors"]) <= expected_errors
+    assert seen["errors"]["OK"] > 100
 
 
 def test_memory_outlives_the_commands_that_use_it(driver: Driver) -> None:

@@ -51,6 +51,11 @@ class Interface:
         """Bytes of an ioctl's structure."""
         return self.ffi.sizeof(f"struct drm_axl_{name}")
 
+    def field_sizes(self, name: str) -> list[int]:
+        """Bytes of each field of an ioctl's structure, arrays as one field."""
+        fields = self.ffi.typeof(f"struct drm_axl_{name}").fields
+        return [self.ffi.sizeof(field.type) for _, field in fields]
+
     def request(self, name: str, size: int | None = None) -> int:
         """The ioctl's request word, for a structure of `size` bytes."""
         bytes_ = self.size(name) if size is None else size
