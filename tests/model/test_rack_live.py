@@ -27,6 +27,8 @@ from diag.model.rack.register_view import BLOCKS, READINGS, block_indices
 from diag.model.rack.runtime_dir import RackDir, list_racks, running_pid
 from diag.model.rack.topology_file import parse_topology
 from diag.model.tlp_file import decode
+from diag.topo.model import Aer
+from diag.topo.sources.rack import RackSource
 from pyaccel.spec import regs
 from tests.build.racks import MINIMAL, runtime_directory
 
@@ -390,6 +392,10 @@ def test_errors_are_counted_and_named(fresh: RunningRack) -> None:
         assert rows[0]["counts"] == {"correctable": 0, "nonfatal": 0, "fatal": 0}
         assert rows[0]["uncorrectable"] == rows[0]["correctable"] == []
         assert rows[3]["counts"] is None
+        shown = RackSource(fresh.directory).read().endpoints
+        assert (shown[0].aer, shown[3].aer) == (Aer(0, 0, 0), Aer())
+        assert "aer" in shown[3].unavailable
+        assert "aer" not in shown[0].unavailable
         client.call("card.kill", card=0)
         eventually(lambda: client.call("aer.get", endpoint=0)["endpoints"][0]["counts"] is None)
 

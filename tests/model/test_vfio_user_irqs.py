@@ -193,20 +193,28 @@ def test_client_that_makes_its_eventfd_block_again_does_not_stop_the_device(
 
 
 def test_a_signal_ends_a_write_that_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A client that wins the race between look and write blocks until the next signal."""
-    full = os.eventfd(0, os.EFD_CLOEXEC)
+    """A client that wins the race between look and write gets no interrupt any more."""
+    full = eventfd()
     os.eventfd_write(full, (1 << 64) - 2)
+    irqs = InterruptSet({MSIX: 1})
+    assign = irq_set(MSIX, EVENTFD | TRIGGER, 0, 1)
+    irqs.set(Request(1, Command.DEVICE_SET_IRQS, 0, assign, [os.dup(full)]))
+    os.set_blocking(full, True)
     monkeypatch.setattr(irqs_module.fcntl, "fcntl", lambda *_: os.O_NONBLOCK)
     handler = signal.signal(signal.SIGUSR1, lambda *_: None)
     blocked = threading.get_ident()
     knock = threading.Timer(0.05, lambda: signal.pthread_kill(blocked, signal.SIGUSR1))
     knock.start()
     try:
-        irqs_module._write(full)
+        irqs.raise_vector(0)
     finally:
         knock.join()
         signal.signal(signal.SIGUSR1, handler)
-        os.close(full)
+    assert irqs.is_hostile
+    assert not irqs.raise_vector(0)
+    with pytest.raises(RequestError, match="EPERM"):
+        irqs.set(Request(2, Command.DEVICE_SET_IRQS, 0, assign, [full]))
+    os.close(full)
 
 
 BAD = [

@@ -36,7 +36,7 @@ from diag.model.vfio_user.server import ServerOptions, VfioUserServer
 from pyaccel.spec import regs
 from pyaccel.spec.types import Register
 
-UNBLOCK_S: Final = 1.0
+UNBLOCK_S: Final = 0.1
 """How long a client can block this process by a trick with its interrupt eventfd."""
 LINK_DOWN: Final = "surprise link-down: reads return all-ones"
 

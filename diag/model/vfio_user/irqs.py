@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import logging
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,7 @@ from diag.model.vfio_user.protocol import (
     RequestError,
 )
 
+LOG = logging.getLogger(__name__)
 EVENTFD_LINK = "anon_inode:[eventfd]"
 SINGLE_ACTIONS = (IrqSetFlag.ACTION_MASK, IrqSetFlag.ACTION_UNMASK, IrqSetFlag.ACTION_TRIGGER)
 SINGLE_DATA = (IrqSetFlag.DATA_NONE, IrqSetFlag.DATA_BOOL, IrqSetFlag.DATA_EVENTFD)
@@ -76,6 +78,8 @@ class InterruptSet:
         self._msix = self._kinds[IrqKind.MSIX]
         self._msi = self._kinds[IrqKind.MSI]
         self._intx = self._kinds[IrqKind.INTX]
+        self.is_hostile = False
+        """Whether the client made a signal block: it gets none any more."""
 
     def info(self, index: int) -> tuple[IrqFlag, int]:
         """Flags and count of an interrupt kind; RequestError(EINVAL) if there is none."""
@@ -138,10 +142,16 @@ class InterruptSet:
         if index in state.masked:
             state.pending.add(index)
             return True
-        _write(fd)
+        self._write(fd)
         if kind is IrqKind.INTX:
             state.masked.add(index)
         return True
+
+    def _write(self, fd: int) -> None:
+        if not _write(fd):
+            LOG.warning("a client made its interrupt eventfd block; it gets no interrupt any more")
+            self.close()
+            self.is_hostile = True
 
     def _kind(self, index: int) -> IrqKind:
         if index not in IrqKind._value2member_map_:
@@ -166,6 +176,8 @@ class InterruptSet:
         chosen = _chosen(payload[IRQ_SET.size :], data, start, count)
         if request.fds and (data is not IrqSetFlag.DATA_EVENTFD or len(request.fds) != count):
             raise RequestError(errno.EINVAL, f"{len(request.fds)} descriptors for {count}")
+        if request.fds and self.is_hostile:
+            raise RequestError(errno.EPERM, "an eventfd of this client blocked")
         if not all(_is_eventfd(fd) for fd in request.fds):
             raise RequestError(errno.EINVAL, "a descriptor is not an eventfd")
         return _IrqSet(kind, action, data, start, count, chosen)
@@ -193,7 +205,7 @@ class InterruptSet:
                 state.masked.discard(index)
             told = state.fds[wanted.action].get(index)
             if told is not None:
-                _write(told)
+                self._write(told)
             if not masking and index in state.pending:
                 state.pending.discard(index)
                 self._signal(wanted.kind, index)
@@ -241,8 +253,8 @@ def _is_eventfd(fd: int) -> bool:
         return False
 
 
-def _write(fd: int) -> None:
-    """Signal an eventfd.
+def _write(fd: int) -> bool:
+    """Signal an eventfd; False if that blocked until a signal came.
 
     A full counter means that the interrupt is pending anyway. The descriptor was made
     non-blocking when it came, but the client shares that flag and may have undone it. One
@@ -253,5 +265,8 @@ def _write(fd: int) -> None:
         os.set_blocking(fd, False)
     try:
         os.eventfd_write(fd, 1)
-    except (BlockingIOError, InterruptedError):
-        return
+    except BlockingIOError:
+        return True
+    except InterruptedError:
+        return False
+    return True
