@@ -192,6 +192,7 @@ REFUSED = {
         "malformed",
     ),
     "endless clock": (stream(event_schema(metadata(start_ns=math.inf))), "malformed"),
+    "half a nanosecond": (stream(event_schema(metadata(start_ns=1.5))), "no whole number"),
     "clock of 200 bits": (stream(event_schema(metadata(start_ns=1 << 200))), "malformed"),
     "many pairs": (
         stream(event_schema({b"%d" % n: b"x" for n in range(100)} | INFO.to_metadata())),
