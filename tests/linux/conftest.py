@@ -28,7 +28,7 @@ from tests.linux.uapi import declarations
 
 COMMAND_TIMEOUT_S = 120.0
 _POLL_S = 0.05
-QUEUE_TIMEOUT_MS = 3000
+QUEUE_TIMEOUT_MS = 2000
 """Shorter than the driver's own, so that a hang is found within a test."""
 
 

@@ -14,6 +14,7 @@ import random
 import signal
 import struct
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -334,6 +335,19 @@ def hang(bdf: str) -> dict[str, Any]:
     }
 
 
+def later(bdf: str) -> dict[str, Any]:
+    """A command that ends while its waiter sleeps, and one more."""
+    work = Work(open_at(bdf))
+    word = work.buffer(PAGE, HOST)
+    sequence = work.submit(fence_wait(word.va, 1))
+    release = threading.Timer(0.5, word.cpu.__setitem__, (slice(0, 8), struct.pack("<Q", 1)))
+    release.start()
+    status, made = work.wait(sequence)
+    work.submit(nop())
+    after, last = work.wait(work.submit(nop()))
+    return {"status": [status, after], "failed": [made.failed_status, last.failed_status]}
+
+
 def unbind(bdf: str) -> dict[str, Any]:
     """The driver is taken away from under an open file with work in flight."""
     work, sequence = _held(bdf)
@@ -400,7 +414,7 @@ def aer(bdf: str, kind: str) -> dict[str, Any]:
     Path("/dev/aer_inject").write_bytes(request)
     folder = Path(f"/sys/bus/pci/devices/{bdf}/axl")
     time.sleep(3)
-    lost = work.wait(sequence, timeout_s=5)[0]
+    lost = work.wait(sequence, timeout_s=0.5)[0]
     return {
         "lost": lost,
         "state": (folder / "state").read_text().strip(),
@@ -431,7 +445,7 @@ CHECKS: dict[str, Callable[..., Any]] = {
     check.__name__: check
     for check in (
         identity, copies, faults, neighbours, limits, hostile, not_found, garbage,
-        unmap_in_flight, syncobjs, nonblock, reset, hang, unbind, killed, gone, aer, stages,
+        unmap_in_flight, syncobjs, nonblock, reset, hang, later, unbind, killed, gone, aer, stages,
     )
 }  # fmt: skip
 

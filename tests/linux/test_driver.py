@@ -184,6 +184,25 @@ def test_a_hung_queue_is_reset_alone(driver: Driver) -> None:
     assert seen["generation"] == int(before)
 
 
+@pytest.mark.parametrize(
+    ("fault", "failed"),
+    [
+        ("lost_interrupt", [Status.OK, Status.OK]),
+        ("wrong_sequence", [Status.ABORTED, Status.OK]),
+    ],
+)
+def test_what_the_device_withholds_is_noticed(
+    driver: Driver, fault: str, failed: list[int]
+) -> None:
+    """A lost interrupt costs time only; a completion that lies is not believed."""
+    with driver.rack() as rack:
+        rack.call("fault.inject", endpoint=1, fault=fault, set={}, queue=0)
+    seen = driver.check("later", SECOND)
+
+    assert seen["status"] == [0, 0]
+    assert seen["failed"] == failed
+
+
 def test_removing_the_driver_ends_open_files(driver: Driver) -> None:
     """Unbinding under an open file: -ENODEV for work and ioctls, SIGBUS for its memory."""
     seen = driver.check("unbind", SECOND)
