@@ -173,7 +173,7 @@ static int axl_recovery_do(struct axl_device *adev, enum axl_reset_action action
 static void axl_recovery_uevent_wedged(struct axl_device *adev)
 {
 	char method[] = "WEDGED=bus-reset";
-	char *envp[] = { method, NULL };
+	char *envp[2] = { method, NULL };
 
 	if (adev->drm.accel && adev->drm.accel->kdev)
 		kobject_uevent_env(&adev->drm.accel->kdev->kobj, KOBJ_CHANGE, envp);
