@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 """What an idle rack costs: memory of all its processes and share of a core.
 
-python tests/bench/rack_idle.py [--rack 8x8] [--seconds 5]: prints one JSON object.
+python -m tests.bench.rack_idle [--rack 8x8] [--seconds 5]: prints one JSON object.
 """
 
 from __future__ import annotations
@@ -10,16 +10,12 @@ import argparse
 import json
 import os
 import re
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
-
-from diag.model.rack.launch import RunningRack  # noqa: E402 - runs from a plain checkout
+from diag.model.rack.launch import RunningRack
 
 
 def pss_bytes(pid: int) -> int:

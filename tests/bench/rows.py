@@ -52,7 +52,11 @@ class Group:
 
 def run_json(*argv: str, env: dict[str, str] | None = None) -> Sample:
     """Run a program that prints one JSON object."""
-    done = subprocess.run(argv, env=env, check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        argv, cwd=ROOT, env=env, check=False, stdout=subprocess.PIPE, text=True, timeout=600
+    )
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(argv)}: exit status {done.returncode}, see above")
     sample: Sample = json.loads(done.stdout)
     return sample
 
@@ -73,14 +77,13 @@ def embedded() -> Iterator[Callable[[], Sample]]:
 @contextmanager
 def idle_rack() -> Iterator[Callable[[], Sample]]:
     """64 idle endpoints."""
-    yield lambda: run_json(sys.executable, str(ROOT / "tests/bench/rack_idle.py"))
+    yield lambda: run_json(sys.executable, "-m", "tests.bench.rack_idle")
 
 
 @contextmanager
 def trace_analysis() -> Iterator[Callable[[], Sample]]:
     """Percentiles of ten million events."""
-    program = str(ROOT / "tests/bench/trace_analysis.py")
-    yield lambda: run_json(sys.executable, program, "--rounds", "1")
+    yield lambda: run_json(sys.executable, "-m", "tests.bench.trace_analysis", "--rounds", "1")
 
 
 def embedded_peer() -> Sample:
