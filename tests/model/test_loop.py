@@ -109,3 +109,62 @@ def test_a_reader_ends_the_wait_for_a_timer(loop: Loop, event: int) -> None:
     os.eventfd_write(event, 1)
     loop.run()
     assert timer.callback is not None
+
+
+class CountedEpoll:
+    """Stands for the epoll descriptor: finds what it is told to, and counts the looks."""
+
+    def __init__(self, found: list[tuple[int, int]]) -> None:
+        self.found = found
+        self.looks = 0
+
+    def poll(self, _timeout_s: float) -> list[tuple[int, int]]:
+        """One look."""
+        self.looks += 1
+        return self.found
+
+
+def looks_before_sleeping(found: list[tuple[int, int]], doorbells: int, rung: bool = True) -> int:
+    """How often a loop looks on before it sleeps, for so many doorbells."""
+    epoll = CountedEpoll(found)
+    loop = Loop()
+    loop.close()
+    loop._epoll = epoll
+    loop._running = True
+    for _ in range(doorbells):
+        loop._rung = rung
+        loop._linger()
+    return epoll.looks
+
+
+def test_loop_without_doorbells_sleeps_at_once() -> None:
+    """Looking on before sleeping is for doorbells only: an idle loop costs nothing."""
+    assert looks_before_sleeping([], 100, rung=False) == 0
+
+
+def test_doorbells_that_come_soon_are_always_waited_for() -> None:
+    """While the next doorbell comes within the time, the loop does not sleep."""
+    assert looks_before_sleeping([(3, 1)], 100) == 100
+
+
+def test_doorbells_that_come_late_are_rarely_waited_for(monkeypatch) -> None:
+    """Lingering that does not pay stops, and is tried again only every 32 doorbells."""
+    monkeypatch.setattr(loop_module, "_LINGER_NS", 0)
+
+    assert looks_before_sleeping([], 1 + 64) == 3
+
+
+def test_loop_lingers_after_an_edge_only(loop: Loop, event: int) -> None:
+    """A level-triggered descriptor does not make the loop look on; a doorbell does."""
+    seen: list[bool] = []
+    loop.add_reader(event, lambda: (os.eventfd_read(event), loop.stop()))
+    os.eventfd_write(event, 1)
+    loop.run()
+    seen.append(loop._rung)
+    loop.remove_reader(event)
+    loop.add_reader(event, loop.stop, edge=True)
+    os.eventfd_write(event, 1)
+    loop.run()
+    seen.append(loop._rung)
+
+    assert seen == [False, True]
