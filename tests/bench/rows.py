@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench import peers
+from tests.build.native import build
 
 ROOT = Path(__file__).resolve().parents[2]
-NOP_LATENCY = ROOT / "build/c/tests/bench/nop_latency"
 
 Sample = dict[str, float]
 NO_TARGET = "—"
@@ -65,11 +65,12 @@ def run_json(*argv: str, env: dict[str, str] | None = None) -> Sample:
 def embedded() -> Iterator[Callable[[], Sample]]:
     """A 1x1 rack, and the C program that drives it through libaxl."""
     with tempfile.TemporaryDirectory(prefix="axl-bench-") as folder:
-        env = os.environ | {"AXL_RUNTIME_DIR": folder}
+        program = build("c", Path(folder) / "built") / "tests/bench/nop_latency"
+        env = os.environ | {"AXL_RUNTIME_DIR": f"{folder}/run"}
         rack = [sys.executable, "-m", "diag.model.cli"]
         subprocess.run([*rack, "up", "--rack", "1x1"], env=env, check=True, capture_output=True)
         try:
-            yield lambda: run_json(str(NOP_LATENCY), env=env)
+            yield lambda: run_json(str(program), env=env)
         finally:
             subprocess.run([*rack, "down", "--all"], env=env, check=True, capture_output=True)
 

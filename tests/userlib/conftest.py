@@ -13,10 +13,11 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from axl_binding import Axl, Device, build
+from axl_binding import Axl, Device
 
 from diag.model.rack.client import RackClient
 from diag.model.rack.launch import RunningRack
+from tests.build.native import build
 from tests.build.racks import runtime_directory
 
 

@@ -9,7 +9,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from axl_binding import INCLUDES, ROOT, locked, meson
+from axl_binding import INCLUDES, ROOT
+
+from tests.build.native import locked, meson
 
 USERLIB = ROOT / "userlib"
 HEADERS = ["axl.h", "axl_cmd.h"]
