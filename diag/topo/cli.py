@@ -15,6 +15,7 @@ from diag.printable import printable
 from diag.terminal import accept_any_encoding, version_text
 from diag.topo.document import document_of, to_document
 from diag.topo.findings import find
+from diag.topo.library import opens_as
 from diag.topo.model import Endpoint, Port, Rack
 from diag.topo.protocol import Source, SourceError, SourceUsageError
 from diag.topo.render import plain, render_endpoint, render_port, render_table, render_tree
@@ -100,7 +101,8 @@ def _show_one(source: Source, rack: Rack, found: Endpoint | Port, *, as_json: bo
         _print_json(document_of(rack, found))
         return
     if isinstance(found, Endpoint):
-        lines = render_endpoint(rack, found, _registers(source, found))
+        uri = opens_as(source.name, found)
+        lines = render_endpoint(rack, found, _registers(source, found), uri)
     else:
         lines = render_port(rack, found)
     for line in lines:

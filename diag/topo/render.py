@@ -59,7 +59,7 @@ def render_table(rack: Rack) -> Iterator[str]:
 
 
 def render_endpoint(
-    rack: Rack, endpoint: Endpoint, blocks: dict[str, list[dict[str, Any]] | str]
+    rack: Rack, endpoint: Endpoint, blocks: dict[str, list[dict[str, Any]] | str], opens_as: str
 ) -> Iterator[str]:
     """All that is known of one endpoint.
 
@@ -67,9 +67,10 @@ def render_endpoint(
         rack: where it sits.
         endpoint: which one.
         blocks: register blocks by name, or why a block could not be read.
+        opens_as: what a program passes to open it, as the library says.
     """
     yield f"endpoint {endpoint.n}: {endpoint.identity} at {endpoint.bdf}"
-    yield from _pairs(_endpoint_pairs(endpoint))
+    yield from _pairs([*_endpoint_pairs(endpoint), ("opens as", printable(opens_as, 200))])
     yield "path"
     for bdf in endpoint.path:
         port = rack.port(bdf)

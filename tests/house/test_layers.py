@@ -32,6 +32,7 @@ SHELLS = {
     "diag/trace/sources.py": "runtime folders",
     "diag/trace/switch.py": "files and locks",
     "diag/topo/cli.py": "command line",
+    "diag/topo/library.py": "asks libaxl",
     "diag/topo/sources/__init__.py": "chooses a source",
     "diag/topo/sources/file.py": "files",
     "diag/topo/sources/rack.py": "sockets",

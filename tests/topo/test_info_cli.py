@@ -18,6 +18,7 @@ from typer.testing import CliRunner, Result
 
 import diag.model.cli
 import diag.topo.cli
+import pyaccel
 from diag.model.rack.launch import RunningRack
 from diag.topo.document import to_document
 from diag.topo.schema import SCHEMA
@@ -57,6 +58,22 @@ def mixed(base: Path) -> Iterator[RunningRack]:
     """A rack with slow links; with `named` beside it, it must be named."""
     with RunningRack("2x2-mixed", name="mixed") as running:
         yield running
+
+
+def test_an_endpoint_says_what_opens_it(mixed: RunningRack) -> None:
+    """The library is asked: the URI shown opens exactly that endpoint."""
+    line = next(x for x in info("--source", "rack:mixed", "1").stdout.splitlines() if "opens" in x)
+    with pyaccel.open(line.split()[-1]) as device:
+        assert device.id == "card:0x00a0c00000000021/1"
+
+
+def test_an_endpoint_that_programs_cannot_see_says_why(
+    mixed: RunningRack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """AXL_VISIBLE_DEVICES hides endpoints from programs, not from this tool."""
+    monkeypatch.setenv("AXL_VISIBLE_DEVICES", "card:0x00a0c00000000021/0")
+    text = info("--source", "rack:mixed", "1").stdout
+    assert "opens as     — (hidden by AXL_VISIBLE_DEVICES=card:0x00a0c00000000021/0)" in text
 
 
 def test_the_tree_of_a_running_rack(mixed: RunningRack) -> None:

@@ -129,11 +129,14 @@ def test_an_endpoint_in_depth_shows_registers_by_name() -> None:
     ]
     tree = rack()
     text = "\n".join(
-        render_endpoint(tree, tree.endpoints[0], {"ADDR": block, "ERROR": "link-down"})
+        render_endpoint(
+            tree, tree.endpoints[0], {"ADDR": block, "ERROR": "link-down"}, "rack:a\x1b"
+        )
     )
     assert "STATUS                 0x00000101          STATE=COMMITTED CAPTURED_VALID=1" in text
     assert "ERROR  — (link-down)" in text
     assert "used by      nobody" in text
+    assert "opens as     rack:a\\x1b" in text
 
 
 def test_a_port_in_depth_shows_buses_and_window() -> None:
