@@ -125,9 +125,6 @@ extern const struct pci_error_handlers axl_pci_err_handlers;
 /* axl_sysfs.c */
 extern const struct attribute_group *axl_sysfs_groups[];
 
-/* axl_ioctl.c */
-extern const struct drm_ioctl_desc axl_ioctls[DRM_AXL_RESET + 1];
-
 /* How often health is looked at, and what counts as trouble (module parameters). */
 #define AXL_HEALTH_PERIOD_MS 1000
 extern unsigned int axl_queue_timeout_ms;

@@ -13,6 +13,7 @@
 #include "axl_ctrl.h"
 #include "axl_device.h"
 #include "axl_file.h"
+#include "axl_ioctl.h"
 
 unsigned int axl_queue_timeout_ms = 10000;
 module_param_named(queue_timeout_ms, axl_queue_timeout_ms, uint, 0444);

@@ -85,8 +85,4 @@ void axl_job_account(struct axl_queue *queue, const struct axl_cqe *cqe, struct 
 /* No lock held: signal the fences of done, wake who waits for them. */
 void axl_job_signal(struct axl_queue *queue, struct list_head *done);
 
-/* axl_submit.c */
-struct drm_axl_submit;
-int axl_submit_ioctl(struct drm_device *drm, void *data, struct drm_file *file);
-
 #endif

@@ -8,6 +8,7 @@
 #include "axl_accel.h"
 #include "axl_cmd.h"
 #include "axl_file.h"
+#include "axl_ioctl.h"
 #include "axl_queue.h"
 
 struct axl_batch {
