@@ -97,6 +97,12 @@ class HostBus(Protocol):
     def dma_view(self, address: int, length: int, *, write: bool) -> memoryview:
         """Zero-copy bytes at a bus address; BusError unless one mapping with the access has all."""
 
+    def dma_views(self, address: int, length: int, *, write: bool) -> list[memoryview]:
+        """The same of a range that may span mappings, in pieces; BusError where a byte is missing.
+
+        Mappings that meet on both sides, in bus addresses and in memory, give one piece.
+        """
+
     def dma_contains(self, address: int, length: int) -> bool:
         """Whether the whole range lies in one mapping that can be accessed."""
 

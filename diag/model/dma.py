@@ -15,8 +15,6 @@ from diag.model.memory import DeviceMemory
 from diag.model.status import CommandError
 from pyaccel.spec.formats import Space, Status
 
-PAGE_BYTES = 4096
-
 
 class Segment(NamedTuple):
     """Bytes at `address` (bus address, or offset in device memory for DEVICE)."""
@@ -73,20 +71,26 @@ class Dma:
         except BusError as error:
             raise _refused(address, str(error)) from error
 
+    def host_pieces(self, address: int, length: int, *, write: bool) -> list[memoryview]:
+        """As `host` for a range that may span mappings of the host."""
+        if self.bus is None:
+            raise _refused(address, "no host is attached")
+        try:
+            return self.bus.dma_views(address, length, write=write)
+        except BusError as error:
+            raise _refused(error.address, str(error)) from error
+
     def segments(self, space: int, address: int, length: int, *, write: bool) -> list[Segment]:
         """The run as segments: one, or more where the host's mappings meet inside it."""
         if space == Space.DEVICE:
             return [self._device(address, length)]
         if space == Space.PEER:
             return [self._peer(address, length)]
-        try:
-            return [Segment(space, address, self.host(address, length, write=write))]
-        except CommandError:
-            half = length // 2 & -PAGE_BYTES
-            if not half:
-                raise
-        first = self.segments(space, address, half, write=write)
-        return first + self.segments(space, address + half, length - half, write=write)
+        found = []
+        for view in self.host_pieces(address, length, write=write):
+            found.append(Segment(space, address, view))
+            address += len(view)
+        return found
 
     def _device(self, address: int, length: int) -> Segment:
         if address + length > self._memory.size:

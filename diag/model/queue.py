@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from diag.model.errors import Header
 from diag.model.loop import Timer
+from diag.model.ring import FetchedRing, ScatteredWords
 from diag.model.status import CONTEXT_FAULTS, ERROR_CODES, CommandError
 from pyaccel.spec.formats import (
     CMD_HEADER_STRUCT,
@@ -67,6 +68,7 @@ class Queue:
     __slots__ = (
         "_cq",
         "_engine",
+        "_fetched",
         "_last_wanted",
         "_timer",
         "_unraised",
@@ -100,7 +102,9 @@ class Queue:
         """Drop all work and all ring pointers; DISABLED."""
         self.ring: memoryview | None = None
         """View of the submission ring while the queue runs."""
-        self._cq: memoryview | None = None
+        self._fetched: FetchedRing | None = None
+        """What `ring` is a view of when the host's ring is no single piece."""
+        self._cq: memoryview | ScatteredWords | None = None
         self.state = QueueState.DISABLED
         self.head = self.cq_tail = self.cq_head = 0
         self.sq_base = self.cq_base = 0
@@ -139,7 +143,7 @@ class Queue:
 
     def drop_views(self) -> None:
         """Forget every view of host memory; the next pass takes new ones."""
-        self.ring = self._cq = None
+        self.ring = self._fetched = self._cq = None
 
     def waiting_until(self) -> int | None:
         """When to look at the queue again: 0 soon, None not before a doorbell."""
@@ -157,6 +161,8 @@ class Queue:
             self._halt(self.sq_base)
             return False
         available = self._available()
+        if self._fetched is not None:
+            self._fetched.fetch(self.head + available & _M32)
         more = available > 0 and self._run_batch(available, min(self._room(), BATCH))
         if self._unraised:
             self._settle_interrupts()
@@ -294,13 +300,15 @@ class Queue:
         """Take views of both rings; False if the host does not offer them."""
         dma = self._engine.dma
         try:
-            ring = dma.host(self.sq_base, self.slots * SLOT_BYTES, write=False)
+            ring = dma.host_pieces(self.sq_base, self.slots * SLOT_BYTES, write=False)
             size = COMPLETION_BYTES << self.cq_log2
-            completions = dma.host(self.cq_base, size, write=True)
+            completions = dma.host_pieces(self.cq_base, size, write=True)
         except CommandError:
             return False
-        self.ring = ring
-        self._cq = completions.cast("Q")
+        self._fetched = FetchedRing(ring, self.head) if len(ring) > 1 else None
+        self.ring = self._fetched.slots if self._fetched is not None else ring[0]
+        one = len(completions) == 1
+        self._cq = completions[0].cast("Q") if one else ScatteredWords(completions)
         return True
 
     def _halt(self, address: int) -> None:

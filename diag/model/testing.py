@@ -12,6 +12,7 @@ Drives an `Endpoint` without sockets and processes, for unit tests and experimen
 
 from __future__ import annotations
 
+import itertools
 import time
 from dataclasses import dataclass, field
 from typing import Final
@@ -68,6 +69,12 @@ class FakeHost:
         if start // self._split != (end - 1) // self._split:
             raise BusError(address, length, "crosses two mappings")
         return self._view[start:end]
+
+    def dma_views(self, address: int, length: int, *, write: bool) -> list[memoryview]:
+        """Part of the memory, a piece for each mapping, or BusError."""
+        ends = range(address - (address - HOST_BASE) % self._split, address + length, self._split)
+        cuts = [address, *ends[1:], address + length]
+        return [self.dma_view(a, b - a, write=write) for a, b in itertools.pairwise(cuts)]
 
     def dma_contains(self, address: int, length: int) -> bool:
         """Whether `dma_view` would give the range."""

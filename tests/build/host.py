@@ -27,7 +27,7 @@ class Bench:
     """Endpoint 0 (or `config`) with context 0 and queue 0.
 
     HOST_VA maps host memory, DEVICE_VA device memory, both in one piece; SCATTERED_VA maps
-    host pages in reverse order, so that no two pages are adjacent.
+    host pages in reverse order, so that no two pages are adjacent. `split`: see FakeHost.
     """
 
     def __init__(
@@ -35,8 +35,9 @@ class Bench:
         config: EndpointConfig | None = None,
         fabric: Fabric | None = None,
         loop: Loop | None = None,
+        split: int = 0,
     ) -> None:
-        self.host = FakeHost(1 << 23)
+        self.host = FakeHost(1 << 23, split)
         self.endpoint: Endpoint = plug(self.host, config, fabric=fabric, loop=loop)
         self.driver = Driver(self.host, self.endpoint)
         self.table = self.driver.context(0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from diag.model.testing import Driver, FakeHost, step
+from diag.model.testing import HOST_BASE, Driver, FakeHost, step
 from pyaccel.spec import regs
 from pyaccel.spec.formats import CmdHeader, Dtype, Opcode, Status
 from pyaccel.spec.regs import ErrorCode, QueueState
@@ -59,6 +59,39 @@ def test_rings_wrap_many_times_with_multi_slot_commands(bench: Bench) -> None:
         assert (completion.sequence, completion.status) == (sequence, Status.OK)
     assert va
     assert bench.driver.read(regs.QUEUE_CQ_TAIL, 1) == 200
+
+
+def test_rings_may_span_host_mappings() -> None:
+    """Rings of 16 KiB and 8 KiB over mappings of one page, over the wrap and after a change."""
+    bench = Bench(split=4096)
+    queue = bench.driver.queue(1, sq_log2=8, cq_log2=8)
+    at = bench.out((4,), Dtype.F32)
+    for sequence in range(600):
+        if sequence % 100 == 50:
+            bench.endpoint.dma_changed()
+        command = nop(sequence)
+        if sequence % 3 == 0:
+            command = tensor(
+                Opcode.BINARY, (4,), [at] * 3, params=[f64(1)], dtype=Dtype.F32, sequence=sequence
+            )
+        queue.put(command)
+        if sequence % 7 == 6 or sequence == 599:
+            queue.ring()
+            for expected in range(sequence - sequence % 7, sequence + 1):
+                completion = queue.wait()
+                assert (completion.sequence, completion.status) == (expected, Status.OK)
+
+
+def test_ring_that_misses_a_mapping_is_refused() -> None:
+    """A ring whose last page is not mapped: RING_INVALID and DISABLED, no half of a queue."""
+    bench = Bench(split=4096)
+    end = HOST_BASE + len(bench.host.memory)
+    bench.driver.write(regs.QUEUE_SQ_BASE, end - 2 * 4096, 3)
+    bench.driver.write(regs.QUEUE_CQ_BASE, HOST_BASE, 3)
+    bench.driver.write(regs.QUEUE_SIZE, 8 | 8 << 8, 3)
+    bench.driver.write(regs.QUEUE_CONTROL, 1, 3)
+    assert state(bench, 3) is QueueState.DISABLED
+    assert error_code(bench) is ErrorCode.RING_INVALID
 
 
 def test_indices_run_through_32_bits(bench: Bench) -> None:

@@ -127,6 +127,37 @@ def test_neighbours_do_not_overlap(client: VfioUserClient, fd: int) -> None:
     client.dma_map(BASE - 0x1000, 0x1000, fd)
 
 
+def test_range_over_several_mappings_comes_in_pieces(fd: int) -> None:
+    """In order, as few as possible: what lies side by side in the file is one piece."""
+    dma = DmaMap()
+    for page, place in enumerate((3, 4, 5, 0, 1, 9)):
+        dma.add(BASE + page * 0x1000, 0x1000, RW, place * 0x1000, fd)
+        os.pwrite(fd, bytes([place]) * 0x1000, place * 0x1000)
+    views = dma.views(BASE + 0x800, 0x5000, write=True)
+    assert [len(view) for view in views] == [0x2800, 0x2000, 0x800]
+    whole = b"".join(views)
+    assert [whole[at] for at in range(0, 0x5000, 0x800)] == [3, 4, 4, 5, 5, 0, 0, 1, 1, 9]
+    views[1][0x1000:0x1004] = b"here"
+    assert os.pread(fd, 4, 0x1000) == b"here"
+    assert all(view.readonly for view in dma.views(BASE, 0x6000, write=False))
+    with pytest.raises(BusError, match="no mapping covers it"):
+        dma.views(BASE + 0x800, 0x6000, write=False)
+
+
+def test_no_piece_leaves_its_rights_or_jumps_a_gap(fd: int) -> None:
+    """A read-only page or a hole in the middle of a range refuses all of it."""
+    dma = DmaMap()
+    dma.add(BASE, 0x1000, RW, 0, fd)
+    dma.add(BASE + 0x1000, 0x1000, MapFlag.READ, 0x1000, fd)
+    dma.add(BASE + 0x2000, 0x1000, RW, 0x2000, fd)
+    dma.add(BASE + 0x4000, 0x1000, RW, 0x4000, fd)
+    assert [len(view) for view in dma.views(BASE, 0x3000, write=False)] == [0x1000] * 3
+    with pytest.raises(BusError, match="does not allow"):
+        dma.views(BASE, 0x3000, write=True)
+    with pytest.raises(BusError, match="no mapping covers it"):
+        dma.views(BASE + 0x2000, 0x3000, write=False)
+
+
 def test_write_needs_a_writable_map(served: Served, client: VfioUserClient, fd: int) -> None:
     """A read-only map refuses writes, a write-only map refuses reads."""
     client.dma_map(BASE, 0x1000, fd, flags=MapFlag.READ)

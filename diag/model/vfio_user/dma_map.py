@@ -70,9 +70,25 @@ class Mapping:
     address: int
     size: int
     flags: MapFlag
+    offset: int
+    """In the file."""
     file: _File | None
     read_view: memoryview | None
     write_view: memoryview | None
+
+    @property
+    def end(self) -> int:
+        """Bus address after its last byte."""
+        return self.address + self.size
+
+    def is_continued_by(self, other: Mapping) -> bool:
+        """Whether the other one begins where this one ends, as bus address and in the file."""
+        return (
+            other.address == self.end
+            and other.file is self.file
+            and other.offset == self.offset + self.size
+            and other.flags == self.flags
+        )
 
 
 class DmaMap:
@@ -109,7 +125,7 @@ class DmaMap:
         place = bisect.bisect_right(self._starts, address)
         self._check_free(place, address, size)
         access = MapFlag(flags)
-        mapping = Mapping(address, size, access, None, None, None)
+        mapping = Mapping(address, size, access, offset, None, None, None)
         if fd is not None:
             file = self._open(fd, offset + size, writable=bool(access & MapFlag.WRITE))
             file.users += 1
@@ -175,6 +191,30 @@ class DmaMap:
             raise BusError(address, length, "no mapping covers it")
         return found
 
+    def views(self, address: int, length: int, *, write: bool) -> list[memoryview]:
+        """As `view` of a range that may span mappings: in pieces, as few as there can be."""
+        place = bisect.bisect_right(self._starts, address) - 1
+        end = address + length
+        pieces: list[memoryview] = []
+        while 0 <= place < len(self._maps):
+            mapping = self._maps[place]
+            if mapping.file is None or not mapping.address <= address < mapping.end < end:
+                break
+            last = place
+            while (
+                self._maps[last].end < end
+                and last + 1 < len(self._maps)
+                and self._maps[last].is_continued_by(self._maps[last + 1])
+            ):
+                last += 1
+            stop = min(end, self._maps[last].end)
+            pieces.append(_part(mapping, address, stop - address, write=write))
+            address, place = stop, last + 1
+        # What is left lies in one mapping, belongs to a peer, or is not there.
+        if address < end:
+            pieces.append(self.view(address, end - address, write=write))
+        return pieces
+
     def contains(self, address: int, length: int) -> bool:
         """Whether one mapping that can be accessed has the whole range."""
         try:
@@ -229,6 +269,16 @@ class DmaMap:
             del self._files[file.key]
         if not file.close():
             self.retained += 1
+
+
+def _part(mapping: Mapping, address: int, length: int, *, write: bool) -> memoryview:
+    """Bytes from a mapping on, in its file; the mappings after it continue it."""
+    assert mapping.file is not None
+    if not mapping.flags & (MapFlag.WRITE if write else MapFlag.READ):
+        raise BusError(address, length, "the mapping does not allow this access")
+    at = mapping.offset + address - mapping.address
+    view = mapping.file.view[at : at + length]
+    return view if write else view.toreadonly()
 
 
 def _check_range(address: int, size: int, flags: int, offset: int, *, mapped: bool) -> None:

@@ -51,6 +51,10 @@ class ClientBus:
         """Zero-copy bytes at a bus address; BusError if the client shares no such memory."""
         return self.dma.view(address, length, write=write)
 
+    def dma_views(self, address: int, length: int, *, write: bool) -> list[memoryview]:
+        """As `dma_view` for a range that may span mappings."""
+        return self.dma.views(address, length, write=write)
+
 
 class Session:
     """One client of a function, from its VERSION to its disconnect.
