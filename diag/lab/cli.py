@@ -11,9 +11,12 @@ from typing import Annotated, Any, TextIO
 
 import typer
 
+from diag.lab import cli_devices
+from diag.lab.cli_common import Name, Target, guarded, report, say, the_session
+from diag.lab.cli_devices import have_driver
 from diag.lab.config import LabConfig
 from diag.lab.console import attach
-from diag.lab.errors import LabError, LabUsageError
+from diag.lab.errors import LabUsageError
 from diag.lab.session import Session, running_sessions, session_name
 from diag.terminal import accept_any_encoding, version_text
 
@@ -24,7 +27,8 @@ LAB_FAILED = 125
 _EPILOG = "\n\n".join(  # noqa: FLY002 - one example a line
     (
         "Examples:",
-        "accel-lab run --rack 2x2 -- lspci -tv",
+        "accel-lab run --rack 2x2 --driver -- ls /dev/accel",
+        "accel-lab run -- lspci -tv",
         "accel-lab up --rack 8x4 --iommu",
         "accel-lab shell 8x4",
         "accel-lab down --all",
@@ -39,20 +43,24 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(cli_devices.app)
+app.add_typer(cli_devices.driver_app, name="driver")
 
 Rack = Annotated[
     str | None,
     typer.Option(help="Shipped rack name or rack file; else the guest that is up, or 2x2."),
 ]
-Name = Annotated[str | None, typer.Option(help="Session name; the rack's by default.")]
 Kernel = Annotated[str | None, typer.Option(help="Leading part of its version, such as 6.12.")]
 Accel = Annotated[str | None, typer.Option(help="auto, tcg or kvm.")]
 Memory = Annotated[int | None, typer.Option(min=256, max=65536, help="MiB of guest memory.")]
 Cpus = Annotated[int | None, typer.Option(min=1, max=64, help="Guest processors.")]
 Iommu = Annotated[bool | None, typer.Option(help="Translate DMA with an Intel IOMMU.")]
-Endpoints = Annotated[bool | None, typer.Option(help="Endpoints, or the switches only.")]
+Msi = Annotated[bool | None, typer.Option(help="Endpoints with MSI instead of MSI-X.")]
+Endpoints = Annotated[
+    int | None, typer.Option(min=0, help="Plug in only the first so many; 0: switches only.")
+]
 Append = Annotated[str | None, typer.Option(help="More kernel command line.")]
-Target = Annotated[str | None, typer.Argument(help="Session; needed when several are up.")]
+WithDriver = Annotated[bool, typer.Option("--driver", help="Load axl.ko: /dev/accel/accel*.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 
 
@@ -66,7 +74,8 @@ class _Given:
     memory_mib: int | None
     cpus: int | None
     iommu: bool | None
-    endpoints: bool | None
+    msi: bool | None
+    endpoints: int | None
     append: str | None
 
 
@@ -74,30 +83,11 @@ def _choose(name: str | None, given: _Given) -> tuple[Session, LabConfig]:
     """The session that is meant, and its configuration: what is not given stays as it is."""
     running = running_sessions()
     if name is None and given.rack is None and running:
-        session = _only(None)
+        session = the_session(None)
     else:
         session = Session(name or session_name(given.rack or DEFAULT_RACK))
     base = session.config if session.is_running else LabConfig(DEFAULT_RACK)
     return session, replace(base, **{k: v for k, v in asdict(given).items() if v is not None})
-
-
-def _say(text: str) -> None:
-    print(f"accel-lab: {text}", file=sys.stderr)
-
-
-def _guarded(action: Callable[[], int], failure: int | None = None) -> None:
-    """Run `action`; its value is the exit status.
-
-    A LabError is told and is `failure`; without that 2 for wrong usage, 1 for anything else.
-    """
-    try:
-        status = action()
-    except LabError as error:
-        _say(str(error))
-        status = failure or (2 if isinstance(error, LabUsageError) else 1)
-    except KeyboardInterrupt:
-        status = 130
-    raise typer.Exit(status)
 
 
 def _show_version(wanted: bool) -> None:
@@ -124,19 +114,23 @@ def up(  # noqa: PLR0913, PLR0917 - one per option
     memory: Memory = None,
     cpus: Cpus = None,
     iommu: Iommu = None,
+    msi: Msi = None,
     endpoints: Endpoints = None,
     append: Append = None,
+    driver: WithDriver = False,
 ) -> None:
     """Boot a rack's guest; it stays up until `accel-lab down`."""
-    given = _Given(rack, kernel, accel, memory, cpus, iommu, endpoints, append)
+    given = _Given(rack, kernel, accel, memory, cpus, iommu, msi, endpoints, append)
 
     def action() -> int:
         session, config = _choose(name, given)
-        booted = session.up(config, _say)
-        _say(f"{session.name} is up" if booted else f"{session.name} was up already")
-        return _report(session.check_kernel_log())
+        booted = session.up(config, say)
+        if driver:
+            have_driver(session, [])
+        say(f"{session.name} is up" if booted else f"{session.name} was up already")
+        return report(session.check_kernel_log())
 
-    _guarded(action)
+    guarded(action)
 
 
 @app.command(context_settings={"ignore_unknown_options": True})
@@ -149,8 +143,10 @@ def run(  # noqa: PLR0913, PLR0917 - one per option
     memory: Memory = None,
     cpus: Cpus = None,
     iommu: Iommu = None,
+    msi: Msi = None,
     endpoints: Endpoints = None,
     append: Append = None,
+    driver: WithDriver = False,
     once: Annotated[bool, typer.Option("--once", help="Switch the guest off after it.")] = False,
     stdin: Annotated[bool, typer.Option("--stdin", help="Pass standard input on.")] = False,
     timeout: Annotated[float | None, typer.Option("--timeout", help="Seconds.")] = None,
@@ -163,20 +159,22 @@ def run(  # noqa: PLR0913, PLR0917 - one per option
     Output and exit status are the program's. 1 also when the kernel logged a warning or worse
     meanwhile, 125 when the lab failed.
     """
-    given = _Given(rack, kernel, accel, memory, cpus, iommu, endpoints, append)
+    given = _Given(rack, kernel, accel, memory, cpus, iommu, msi, endpoints, append)
 
     def action() -> int:
         session, config = _choose(name, given)
         try:
-            if session.up(config, _say) and not once:
-                _say(f"{session.name} stays up; accel-lab down {session.name} ends it")
+            if session.up(config, say) and not once:
+                say(f"{session.name} stays up; accel-lab down {session.name} ends it")
+            if driver:
+                have_driver(session, [])
             data = sys.stdin.buffer.read() if stdin else b""
             return _run(session, command, data, timeout, tuple(allow or ()))
         finally:
             if once:
                 session.down()
 
-    _guarded(action, LAB_FAILED)
+    guarded(action, LAB_FAILED)
 
 
 @app.command()
@@ -187,12 +185,12 @@ def down(
     """Switch a guest off."""
 
     def action() -> int:
-        for session in running_sessions() if every else [_only(name)]:
+        for session in running_sessions() if every else [the_session(name)]:
             session.down()
-            _say(f"{session.name} is down")
+            say(f"{session.name} is down")
         return 0
 
-    _guarded(action)
+    guarded(action)
 
 
 @app.command()
@@ -208,10 +206,10 @@ def status(as_json: AsJson = False) -> None:
             ready = "ready" if row["ready"] else "booting"
             print(f"{row['name']}  {ready}  rack {row['rack']}  kernel {row['kernel']}")
         if not rows:
-            _say("no guest is up; start one: accel-lab up --rack 2x2")
+            say("no guest is up; start one: accel-lab up --rack 2x2")
         return 0
 
-    _guarded(action)
+    guarded(action)
 
 
 @app.command()
@@ -219,10 +217,10 @@ def shell(name: Target = None) -> None:
     """A shell in the guest; Control-] leaves it."""
 
     def action() -> int:
-        attach(_only(name).files)
+        attach(the_session(name).files)
         return 0
 
-    _guarded(action)
+    guarded(action)
 
 
 @app.command()
@@ -233,13 +231,13 @@ def log(
     """The guest's kernel log; with --check, exit status 1 when something is unexpected."""
 
     def action() -> int:
-        session = _only(name)
+        session = the_session(name)
         if check:
-            return _report(session.check_kernel_log())
+            return report(session.check_kernel_log())
         sys.stdout.write(session.kernel_log())
         return 0
 
-    _guarded(action)
+    guarded(action)
 
 
 @app.command()
@@ -252,11 +250,11 @@ def qmp(
 
     def action() -> int:
         values = _json_object(arguments)
-        with _only(name).qmp() as connection:
+        with the_session(name).qmp() as connection:
             print(json.dumps(connection.execute(command, values), indent=2))
         return 0
 
-    _guarded(action)
+    guarded(action)
 
 
 def _run(
@@ -270,7 +268,7 @@ def _run(
     result = session.guest.stream(
         command, _writer(sys.stdout), _writer(sys.stderr), timeout_s=timeout_s, stdin=stdin
     )
-    return result or _report(session.check_kernel_log(start, allowed))
+    return result or report(session.check_kernel_log(start, allowed))
 
 
 def _writer(stream: TextIO) -> Callable[[bytes], None]:
@@ -280,24 +278,6 @@ def _writer(stream: TextIO) -> Callable[[bytes], None]:
             stream.flush()
 
     return write
-
-
-def _report(unexpected: list[str]) -> int:
-    for line in unexpected:
-        _say(f"kernel: {line}")
-    return 1 if unexpected else 0
-
-
-def _only(name: str | None) -> Session:
-    """The session of that name, or the only one that is up."""
-    found = [session for session in running_sessions() if name in (None, session.name)]
-    if len(found) == 1:
-        return found[0]
-    names = ", ".join(session.name for session in found)
-    if names:
-        raise LabUsageError(f"several guests are up, name one: {names}")
-    which = f" named {name}" if name else ""
-    raise LabError(f"no guest{which} is up; accel-lab status lists them")
 
 
 def _row(session: Session) -> dict[str, Any]:

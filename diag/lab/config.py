@@ -12,7 +12,7 @@ from diag.lab.errors import LabError
 from diag.lab.kernel import DEFAULT_VERSION
 from diag.lab.machine import MachineOptions
 
-STATE_VERSION = 1
+STATE_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,8 @@ class LabConfig:
     """One guest: its rack, kernel and machine.
 
     `accel` is tcg, kvm or auto (kvm where a trial succeeds). `append` goes to the kernel's
-    command line. Without `endpoints` the switch ports stay empty.
+    command line. Only the first `endpoints` are plugged in, None: all; the ports of the
+    others stay empty. With `msi` no endpoint has MSI-X.
     """
 
     rack: str
@@ -29,7 +30,8 @@ class LabConfig:
     memory_mib: int = 1024
     cpus: int = 2
     iommu: bool = False
-    endpoints: bool = True
+    msi: bool = False
+    endpoints: int | None = None
     append: str = ""
 
     def machine(self, accel: str) -> MachineOptions:

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from diag.lab.config import LabConfig
 from diag.lab.machine import SessionFiles
+from diag.lab.rack import session_rack
 from diag.model.rack.runtime_dir import lock_rack, write_pid
-from diag.model.rack.spec import load_rack
 from diag.model.rack.supervisor import RackStartError, Supervisor
 
 
@@ -31,7 +31,7 @@ def main() -> int:
         return 1
     write_pid(lock)
     supervisor = Supervisor(
-        load_rack(LabConfig.load(files.state).rack), files.rack, auto_restart=False, firmware=False
+        session_rack(LabConfig.load(files.state)), files.rack, auto_restart=False, firmware=False
     )
     try:
         supervisor.run(files.endpoints_ready.touch)

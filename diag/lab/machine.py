@@ -29,7 +29,7 @@ class MachineOptions:
     cpus: int = 2
     accel: str = "tcg"
     iommu: bool = False
-    endpoints: bool = True
+    endpoints: int | None = None
     append: str = ""
 
 
@@ -101,7 +101,7 @@ def machine_arguments(
         *_share("host", Path("/"), "1d.0", readonly=True),
         *_share("work", work, "1d.1", readonly=True),
         *_share("share", files.share, "1d.2", readonly=False),
-        *topology_arguments(placement, files.rack.path, endpoints=options.endpoints),
+        *topology_arguments(placement, files.rack.path, options.endpoints),
         *("-kernel", str(kernel.image), "-initrd", str(files.initramfs)),
         *("-append", " ".join(append.split())),
     ]

@@ -25,7 +25,8 @@ from diag.lab.kernel_log import unexpected_lines
 from diag.lab.machine import SessionFiles
 from diag.lab.qemu import find_qemu
 from diag.lab.qmp import Qmp
-from diag.lab.supervisor import CHECKOUT, place_rack
+from diag.lab.rack import place_rack
+from diag.lab.supervisor import CHECKOUT
 from diag.lab.tools import tools_tree
 from diag.model.rack.runtime_dir import RackDir, RuntimeDirError, base_dir, is_locked, running_pid
 from diag.model.rack.spec import NAME_PATTERN

@@ -18,30 +18,19 @@ from pathlib import Path
 
 from diag.lab.accel import choose_accel
 from diag.lab.config import LabConfig
-from diag.lab.errors import LabError, LabUsageError
+from diag.lab.errors import LabError
 from diag.lab.initramfs import Places, build_initramfs
 from diag.lab.kernel import find_kernel
 from diag.lab.machine import SessionFiles, machine_arguments
 from diag.lab.qemu import find_qemu
+from diag.lab.rack import place_rack
 from diag.lab.tools import tools_tree
-from diag.model.rack.enumerate import PlacementError, enumerate_rack
 from diag.model.rack.launch import ONE_THREAD
-from diag.model.rack.placement import Placement
 from diag.model.rack.runtime_dir import RackDir, lock_rack, write_pid
-from diag.model.rack.spec import load_rack
-from diag.model.rack.yaml_table import RackFileError
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 _SOCKETS_TIMEOUT_S = 60.0
 _END_TIMEOUT_S = 5.0
-
-
-def place_rack(config: LabConfig) -> Placement:
-    """The rack of a session, enumerated; LabError with the rack file's error."""
-    try:
-        return enumerate_rack(load_rack(config.rack))
-    except (RackFileError, PlacementError) as error:
-        raise LabUsageError(str(error)) from error
 
 
 class Supervisor:
@@ -55,8 +44,7 @@ class Supervisor:
     def start(self) -> None:
         """Start the endpoints, then QEMU, which connects to them."""
         placement = place_rack(self._config)
-        if self._config.endpoints:
-            self._start_endpoints()
+        self._start_endpoints()
         qemu, kernel = find_qemu(), find_kernel(self._config.kernel)
         places = Places(tools_tree(), CHECKOUT)
         self._files.initramfs.write_bytes(build_initramfs(kernel, places))

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from diag.lab.errors import LabError
-from diag.model.rack.placement import PlacedPort, Placement
+from diag.model.rack.placement import PlacedEndpoint, PlacedPort, Placement
 
 _SPEEDS = {1: "2_5", 2: "5", 3: "8", 4: "16", 5: "32", 6: "64"}
 _FIRST_INNER_SLOT = 100
@@ -30,27 +31,33 @@ def endpoint_id(number: int) -> str:
     return f"ep{number}"
 
 
-def topology_arguments(placement: Placement, sockets: Path, *, endpoints: bool = True) -> list[str]:
+def endpoint_device(endpoint: PlacedEndpoint, sockets: Path) -> dict[str, Any]:
+    """What QEMU is told of an endpoint, at its start and when it is plugged in later."""
+    return {
+        "driver": "vfio-user-pci",
+        "id": endpoint_id(endpoint.n),
+        "bus": port_id(endpoint.parent),
+        "addr": "0",
+        "socket": {"type": "unix", "path": str(sockets / endpoint.socket)},
+    }
+
+
+def topology_arguments(
+    placement: Placement, sockets: Path, endpoints: int | None = None
+) -> list[str]:
     """The -device arguments of all ports and endpoints, parents first.
 
     Args:
         placement: the rack after enumeration.
         sockets: folder of the endpoints' sockets.
-        endpoints: False leaves the ports empty.
+        endpoints: plug in only so many, the first ones; None is all.
     """
     slots = _slot_numbers(placement.ports)
     arguments: list[str] = []
     for port in placement.ports:
         arguments += ["-device", _port(port, slots)]
-    for endpoint in placement.endpoints if endpoints else ():
-        device = {
-            "driver": "vfio-user-pci",
-            "id": endpoint_id(endpoint.n),
-            "bus": port_id(endpoint.parent),
-            "addr": "0",
-            "socket": {"type": "unix", "path": str(sockets / endpoint.socket)},
-        }
-        arguments += ["-device", json.dumps(device)]
+    for endpoint in placement.endpoints[:endpoints]:
+        arguments += ["-device", json.dumps(endpoint_device(endpoint, sockets))]
     return arguments
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from diag.lab import cli
+from diag.lab import cli, cli_common
 from diag.lab.cli import _choose, _Given, app
 from diag.lab.config import LabConfig
 from diag.lab.session import Session
 
-NOTHING = _Given(None, None, None, None, None, None, None, None)
+NOTHING = _Given(None, None, None, None, None, None, None, None, None)
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +37,21 @@ def test_nothing_is_up_at_first() -> None:
     assert json.loads(invoke("status", "--json").stdout) == {"version": 1, "sessions": []}
 
 
-@pytest.mark.parametrize("command", [["down"], ["shell"], ["log"], ["qmp", "query-status"]])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["down"],
+        ["shell"],
+        ["log"],
+        ["qmp", "query-status"],
+        ["aer", "05:00.0", "receiver"],
+        ["plug", "ep0"],
+        ["unplug", "ep0"],
+        ["cp", "file", "guest:/tmp"],
+        ["driver", "load"],
+        ["driver", "unload"],
+    ],
+)
 def test_commands_that_need_a_guest_say_so(command: list[str]) -> None:
     """Exit status 1 and where to look."""
     result = invoke(*command)
@@ -84,7 +98,8 @@ def test_what_is_not_given_stays_as_the_running_guest_has_it(
     running = Session("8x4")
     monkeypatch.setattr(Session, "is_running", property(lambda _: True))
     monkeypatch.setattr(Session, "config", property(lambda _: config))
-    monkeypatch.setattr(cli, "running_sessions", lambda: [running])
+    for module in (cli, cli_common):
+        monkeypatch.setattr(module, "running_sessions", lambda: [running])
 
     session, chosen = _choose(None, NOTHING)
 
@@ -93,6 +108,6 @@ def test_what_is_not_given_stays_as_the_running_guest_has_it(
 
 def test_arguments_of_qmp_must_be_an_object(monkeypatch: pytest.MonkeyPatch) -> None:
     """Anything but a JSON object is refused before it is sent."""
-    monkeypatch.setattr(cli, "_only", lambda _: pytest.fail("was sent"))
+    monkeypatch.setattr(cli, "the_session", lambda _: pytest.fail("was sent"))
 
     assert "are not a JSON object" in invoke("qmp", "query-pci", "[]").stderr

@@ -16,9 +16,9 @@ from diag.model.rack.placement import Placement
 from diag.model.rack.spec import load_rack, parse_rack
 
 
-def devices(placement: Placement, *, endpoints: bool = True) -> list[dict[str, Any]]:
+def devices(placement: Placement, endpoints: int | None = None) -> list[dict[str, Any]]:
     """The devices of the arguments, in order."""
-    arguments = topology_arguments(placement, Path("/run/x"), endpoints=endpoints)
+    arguments = topology_arguments(placement, Path("/run/x"), endpoints)
     assert arguments[0::2] == ["-device"] * (len(arguments) // 2)
     return [json.loads(argument) for argument in arguments[1::2]]
 
@@ -81,13 +81,14 @@ def test_endpoints_name_their_socket() -> None:
     assert endpoint["socket"] == {"type": "unix", "path": "/run/x/ep0.sock"}
 
 
-def test_without_endpoints_only_ports_remain() -> None:
-    """The switches can be looked at without any endpoint process."""
-    drivers = {
-        device["driver"] for device in devices(enumerate_rack(load_rack("2x2")), endpoints=False)
-    }
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_fewer_endpoints_can_be_plugged_in(count: int) -> None:
+    """The first ones are there, all ports are; 0 leaves the switches alone."""
+    found = devices(enumerate_rack(load_rack("2x2")), count)
 
-    assert "vfio-user-pci" not in drivers
+    names = [device["id"] for device in found if device["driver"] == "vfio-user-pci"]
+    assert names == [f"ep{n}" for n in range(count)]
+    assert len(found) == 10 + count
 
 
 def test_more_root_ports_than_free_devices_are_refused() -> None:
