@@ -15,8 +15,12 @@ from typing import Any
 
 import pytest
 
+from diag.lab import aer, files
+from diag.lab.errors import LabError
+from diag.lab.rack import place_rack
 from diag.lab.session import Session
 from diag.lab.supervisor import CHECKOUT
+from diag.lab.targets import find_function
 from diag.model.rack.client import RackClient
 from diag.model.rack.enumerate import enumerate_rack
 from diag.model.rack.placement import PlacedEndpoint
@@ -36,15 +40,18 @@ with open(sys.argv[1] + "/resource0", "r+b") as file:
     print(memoryview(mmap.mmap(file.fileno(), 4096))[:4].cast("I")[0])
 """
 
+ALLOWED = {"test_errors_can_be_injected": [r"AER: .*(error message received|device recovery)"]}
+"""Kernel log lines that a test provokes."""
+
 each_endpoint = pytest.mark.parametrize("placed", ENDPOINTS, ids=lambda placed: placed.bdf)
 
 
 @pytest.fixture(autouse=True)
-def quiet_kernel(lab: Session) -> Iterator[None]:
+def quiet_kernel(lab: Session, request: pytest.FixtureRequest) -> Iterator[None]:
     """Every test fails when the kernel complains while it runs."""
     start = lab.kernel_log_bytes()
     yield
-    assert lab.check_kernel_log(start) == []
+    assert lab.check_kernel_log(start, tuple(ALLOWED.get(request.function.__name__, ()))) == []
 
 
 def output(lab: Session, *argv: str) -> str:
@@ -178,6 +185,56 @@ def test_a_card_can_be_removed_and_found_again(lab: Session) -> None:
     for placed in ENDPOINTS:
         test_an_endpoint_sits_behind_the_right_ports(lab, placed)
     assert probe(lab, ENDPOINTS[1])["memory_matches"]
+
+
+@pytest.mark.parametrize(
+    ("where", "error", "counter"),
+    [
+        ("0000:02:01.0", "bad-dllp", "aer_dev_correctable"),
+        ("0000:00:01.0", "replay-timeout", "aer_dev_correctable"),
+        ("0000:0a:00.0", "bad-tlp", "aer_dev_correctable"),
+    ],
+)
+def test_errors_can_be_injected(lab: Session, where: str, error: str, counter: str) -> None:
+    """At a switch port, a root port and an endpoint: the kernel counts exactly one."""
+    path = f"/sys/bus/pci/devices/{where}/{counter}"
+    before = _total(output(lab, "cat", path))
+    command = [sys.executable, "-m", "diag.lab.cli", "aer", "--name", lab.name, where, error]
+    subprocess.run(command, cwd=CHECKOUT, check=True, capture_output=True)
+    wait = (
+        f"for i in $(seq 200); do grep -q '^TOTAL.* {before + 1}$' {path} && break; sleep 0.1; done"
+    )
+    shell(lab, wait)
+
+    assert _total(output(lab, "cat", path)) == before + 1
+
+
+def _total(text: str) -> int:
+    """The last line of one of the kernel's AER counter files."""
+    return int(text.splitlines()[-1].split()[1])
+
+
+def test_a_masked_error_is_refused(lab: Session) -> None:
+    """Nobody would hear of it: the command says which register to write."""
+    target = find_function(place_rack(lab.config), "ep0")
+    with pytest.raises(LabError, match=r"0000:05:00\.0 masks internal .*setpci"):
+        aer.inject(lab, target, "internal")
+
+
+def test_files_and_folders_are_copied(lab: Session, tmp_path: Path) -> None:
+    """A folder arrives in the guest and comes back as it was; a missing file is told."""
+    (tmp_path / "one/deep").mkdir(parents=True)
+    (tmp_path / "one/deep/file").write_bytes(bytes(range(256)))
+    files.copy(lab, str(tmp_path / "one"), "guest:/tmp")
+    files.copy(lab, "guest:/tmp/one", str(tmp_path / "two"))
+    files.copy(lab, "guest:/tmp/one/deep/file", str(tmp_path))
+
+    assert (tmp_path / "two/deep/file").read_bytes() == bytes(range(256))
+    assert (tmp_path / "file").read_bytes() == bytes(range(256))
+    with pytest.raises(LabError, match=r"in the guest: .*No such file"):
+        files.copy(lab, "guest:/nothing", str(tmp_path))
+    with pytest.raises(LabError, match=r"^cannot copy"):
+        files.copy(lab, str(tmp_path / "nothing"), "guest:/tmp")
 
 
 def test_a_lost_link_reads_all_ones(lab: Session) -> None:

@@ -4,20 +4,20 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from diag.lab.config import LabConfig
+from diag.lab.driver import build, load, unload
 from diag.lab.errors import CannotInstallError
 from diag.lab.headers import headers_of
 from diag.lab.kernel import DEFAULT_VERSION
@@ -69,22 +69,34 @@ class Driver:
 
     def load(self) -> None:
         """Insert the module."""
-        share = "/run/axl-lab/share"
-        self.shell(f"modprobe drm; insmod {share}/axl.ko queue_timeout_ms={QUEUE_TIMEOUT_MS}")
+        load(self.lab, self.out / "linux/axl.ko", [f"queue_timeout_ms={QUEUE_TIMEOUT_MS}"])
 
     def unload(self) -> None:
         """Remove it again."""
-        self.shell("rmmod axl")
+        unload(self.lab)
 
 
-def build(headers: Path, out: Path, *targets: str) -> subprocess.CompletedProcess[str]:
-    """Build axl.ko against some headers into a folder."""
-    command = ["make", "-C", str(CHECKOUT / "drivers/linux"), f"HEADERS={headers}", f"OUT={out}"]
-    # make calls this test: its flags are not for the module.
-    env = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")}
-    return subprocess.run(
-        [*command, *targets], env=env, check=False, capture_output=True, text=True
-    )
+@contextmanager
+def loaded(module: Path, config: LabConfig) -> Iterator[Driver]:
+    """A guest of its own with the driver loaded, until the block ends; skips without QEMU."""
+    # Not pytest's folder: its path is too long for a socket.
+    runtime = Path(tempfile.mkdtemp(prefix="axl-"))
+    patch = pytest.MonkeyPatch()
+    patch.setenv("AXL_RUNTIME_DIR", str(runtime))
+    session = Session("linux")
+    patch.undo()
+    try:
+        session.up(config, bound=True)
+        (session.files.share / "axl_accel.cdef").write_text(declarations())
+        made = Driver(session, module)
+        made.shell("modprobe aer_inject")
+        made.load()
+        yield made
+    except CannotInstallError as error:
+        pytest.skip(f"no QEMU guest on this machine: {error}")
+    finally:
+        session.down()
+        shutil.rmtree(runtime)
 
 
 @pytest.fixture(scope="session")
@@ -108,23 +120,6 @@ def module(headers: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def driver(module: Path) -> Iterator[Driver]:
-    """The guest with the driver loaded."""
-    # Not pytest's folder: its path is too long for a socket.
-    runtime = Path(tempfile.mkdtemp(prefix="axl-"))
-    patch = pytest.MonkeyPatch()
-    patch.setenv("AXL_RUNTIME_DIR", str(runtime))
-    session = Session("linux")
-    try:
-        session.up(LabConfig("2x2", accel="tcg"), bound=True)
-        shutil.copy(module / "linux/axl.ko", session.files.share)
-        (session.files.share / "axl_accel.cdef").write_text(declarations())
-        made = Driver(session, module)
-        made.shell("modprobe aer_inject")
-        made.load()
+    """The guest with the 2x2 rack that most tests share."""
+    with loaded(module, LabConfig("2x2", accel="tcg")) as made:
         yield made
-    except CannotInstallError as error:
-        pytest.skip(f"no QEMU guest on this machine: {error}")
-    finally:
-        session.down()
-        patch.undo()
-        shutil.rmtree(runtime)

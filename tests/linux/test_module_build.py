@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from diag.lab.driver import build
 from diag.lab.tools import tool_argv
-from tests.linux.conftest import build
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
