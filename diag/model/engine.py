@@ -17,7 +17,7 @@ from diag.model.dma import Dma, Segment
 from diag.model.errors import ErrorBlock, Header
 from diag.model.loop import Loop, Timer
 from diag.model.page_table import Context
-from diag.model.queue import Completed, Queue
+from diag.model.queue import Completed, Queue, Words
 from diag.model.tensor import TensorCommands
 from diag.model.traffic import Traffic
 from pyaccel.spec.formats import MAX_CONTEXTS, MAX_QUEUES, CommandFlag, Opcode
@@ -49,6 +49,12 @@ class Hooks(Protocol):
 
     def copied(self, queue: Queue, header: Header, target: list[Segment]) -> None:
         """A COPY wrote its target."""
+
+    def written(self, queue: Queue, words: Words) -> Words:
+        """A completion is about to be written: what to write."""
+
+    def keeps_queue(self, queue: Queue) -> bool:
+        """Whether the queue ignores that it is reset."""
 
     def loses_interrupt(self, queue: Queue) -> bool:
         """Whether the interrupt about to be raised is lost."""
@@ -157,7 +163,10 @@ class Engine:
 
     def reset_queue(self, number: int) -> None:
         """Queue reset: DISABLED, nothing left of its work."""
-        self.queues[number].reset()
+        queue = self.queues[number]
+        if self.hooks is not None and self.hooks.keeps_queue(queue):
+            return
+        queue.reset()
         self.queues_changed()
 
     def reset(self) -> None:

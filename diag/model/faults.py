@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from diag.model.dma import Segment
 from diag.model.errors import Header
-from diag.model.fault_kinds import CATALOGUE, Fault, LinkDown, Value, parameters_of
-from diag.model.queue import Completed, Queue
+from diag.model.fault_base import Fault, Value
+from diag.model.fault_kinds import CATALOGUE, LinkDown, parameters_of
+from diag.model.queue import Completed, Queue, Words
 from diag.model.status import CommandError
 from pyaccel.spec.formats import SLOT_BYTES, Opcode, Space, Status
 
@@ -145,6 +146,24 @@ class Faults:
             before = fault.fired
             fault.copied(queue, header, target)
             self._note(fault, before)
+
+    def written(self, queue: Queue, words: Words) -> Words:
+        """A completion is about to be written: what to write."""
+        for fault in self._faults():
+            before = fault.fired
+            fault.opcode = self._current[1][0]
+            words = fault.written(queue, words)
+            self._note(fault, before)
+        return words
+
+    def keeps_queue(self, queue: Queue) -> bool:
+        """Whether the queue ignores that it is reset."""
+        kept = False
+        for fault in self._faults():
+            before = fault.fired
+            kept = fault.keeps_queue(queue) or kept
+            self._note(fault, before)
+        return kept
 
     def loses_interrupt(self, queue: Queue) -> bool:
         """Whether the interrupt about to be raised is lost."""

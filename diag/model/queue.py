@@ -48,6 +48,10 @@ Completed = tuple[Header, int, int, int, int, int]
 completion's result, and its status | flags << 24 (without PHASE). A plain tuple because one
 is made for every command."""
 
+Words = tuple[int, int, int, int]
+"""A completion as it lies in the ring: sequence, fetch time, deltas, and the word with result,
+status, queue and flags."""
+
 BLOCKED: Final = -1
 """What a handler returns when its command holds the queue (it has set `Queue.hold`)."""
 
@@ -229,7 +233,7 @@ class Queue:
         if finish >= DELTA_SATURATED:
             finish = DELTA_SATURATED
             start = min(start, DELTA_SATURATED)
-        self._write_completion(
+        self.write_completion(
             header[7],
             fetched,
             start | finish << 32,
@@ -240,8 +244,13 @@ class Queue:
             if self._unraised >= self.coalesce_count:
                 self.raise_interrupt()
 
-    def _write_completion(self, sequence: int, fetched: int, deltas: int, last: int) -> None:
+    def write_completion(self, sequence: int, fetched: int, deltas: int, last: int) -> None:
         """Put one completion into the ring; `last` is its last 8 bytes without the phase."""
+        hooks = self._engine.hooks
+        if not self.cq_tail >> self.cq_log2 & 1:
+            last |= _PHASE
+        if hooks is not None:
+            sequence, fetched, deltas, last = hooks.written(self, (sequence, fetched, deltas, last))
         cq = self._cq
         if cq is None:  # the mapping went away while the command was held
             if not self._map():
@@ -256,8 +265,6 @@ class Queue:
         cq[at + 2] = deltas
         # The phase becomes visible last: one aligned 8-byte store, ordered on x86 and made
         # atomic by memoryview writing the native item size in one go.
-        if not tail >> self.cq_log2 & 1:
-            last |= _PHASE
         cq[at + 3] = last
         self.cq_tail = (tail + 1) & _M32
         if self._engine.tap is not None:

@@ -69,6 +69,7 @@ class RegisterFile:
         self._values = list(_RESETS)
         self._latched: dict[int, int] = {}
         self._readers: dict[str, ReadHook] = {}
+        self._lies: dict[str, int] = {}
         self._writers: dict[str, WriteHook] = {}
         self.refused_accesses = 0
         """Accesses of a size or alignment that the contract does not allow."""
@@ -80,6 +81,13 @@ class RegisterFile:
     def on_write(self, register: Register, hook: WriteHook) -> None:
         """Let `hook` decide what a write of the host does."""
         self._writers[register.name] = hook
+
+    def lie(self, register: Register, value: int | None) -> None:
+        """Let the host read `value`, whatever the register holds; None ends that."""
+        if value is None:
+            self._lies.pop(register.name, None)
+        else:
+            self._lies[register.name] = value
 
     def get(self, register: Register, *indices: int) -> int:
         """The stored value, hooks aside; KeyError for indices that do not exist."""
@@ -124,6 +132,9 @@ class RegisterFile:
             self.refused_accesses += 1
 
     def _value(self, entry: _Entry) -> int:
+        lie = self._lies.get(entry.register.name)
+        if lie is not None:
+            return lie
         hook = self._readers.get(entry.register.name)
         value = self._values[entry.slot] if hook is None else hook(*entry.indices)
         return value & ~entry.wo

@@ -72,10 +72,28 @@ def checked(device: pyaccel.Device, _: pyaccel.Queue) -> None:
         time.sleep(0.05)
 
 
+def reset_queue(_: pyaccel.Device, queue: pyaccel.Queue) -> None:
+    """Ask for a reset of the queue."""
+    queue.reset()
+
+
+def reset(device: pyaccel.Device, _: pyaccel.Queue) -> None:
+    """Ask for a reset of the endpoint."""
+    device.reset()
+
+
+def unbelieved(device: pyaccel.Device, _: pyaccel.Queue) -> None:
+    """Values that no card reaches are no values."""
+    seen = device.telemetry()
+    assert (seen.temperature_millicelsius, seen.power_milliwatt) == (None, None)
+    assert (seen.clock_khz, seen.utilisation_permille) == (None, None)
+
+
 # What a program gets, and the code in the error block; None: it does not notice.
 EXPECTED: dict[str, tuple[Work, type[Exception] | None, str, ErrorCode | None]] = {
     "lost_completion": (nops, pyaccel.CommandLostError, "sequence 2", None),
     "wrong_sequence": (nops, pyaccel.CommandLostError, "sequence 2", None),
+    "corrupt_completion": (nops, pyaccel.CommandLostError, "sequence 2", None),
     "corrupt_payload": (corrupted, ArithmeticError, "corrupted", None),
     "hung_queue": (nops, pyaccel.QueueHungError, "queue 0 hangs", ErrorCode.QUEUE_HUNG),
     "heartbeat_stop": (checked, pyaccel.FirmwareStoppedError, "firmware stopped", None),
@@ -97,10 +115,17 @@ EXPECTED: dict[str, tuple[Work, type[Exception] | None, str, ErrorCode | None]] 
     "memory_ce": (upload, None, "", None),
     "memory_ue": (upload, pyaccel.CommandError, "memory_error", ErrorCode.MEMORY_UNCORRECTED),
     "link_down": (nops, pyaccel.DeviceGoneError, "ENODEV", None),
+    "phase_flip": (nops, pyaccel.QueueHungError, "queue 0 hangs", None),
+    "endless_completions": (nops, None, "", None),
+    "stuck_queue": (reset_queue, pyaccel.AxlError, "queue", None),
+    "wild_ring_head": (nops, None, "", None),
+    "huge_telemetry": (unbelieved, None, "", None),
+    "absurd_identity": (reset, pyaccel.AxlError, "address_rejected", None),
 }
 SETTINGS: dict[str, dict[str, float]] = {
     "lost_completion": {"after": 1},
     "wrong_sequence": {"after": 1},
+    "corrupt_completion": {"after": 1},
     "hung_queue": {"report_ms": 50},
     "late_completion": {"latency_us": 100_000.0},
     "lost_interrupt": {"count": 0},
