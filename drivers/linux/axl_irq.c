@@ -17,18 +17,6 @@ unsigned int axl_irq_queue_vector(const struct axl_device *adev, unsigned int qu
 	return 1 + queue % (adev->vector_count - 1);
 }
 
-static void axl_irq_emit(struct axl_device *adev, unsigned int queue)
-{
-	struct axl_event event = {
-		.time_ns = cpu_to_le64(ktime_get_ns()),
-		.queue = cpu_to_le16(queue),
-		.stage = AXL_STAGE_IRQ,
-		.origin = AXL_ORIGIN_DRIVER,
-	};
-
-	axl_trace_emit(adev, &event);
-}
-
 /* Completions are taken in where sleeping is allowed: fences have callbacks. */
 static irqreturn_t axl_irq_thread(int irq, void *data)
 {
@@ -44,8 +32,7 @@ static irqreturn_t axl_irq_thread(int irq, void *data)
 		queue = axl_queue_get_by_index(adev, i);
 		if (!queue)
 			continue;
-		if (axl_trace_is_on())
-			axl_irq_emit(adev, i);
+		axl_trace_irq(adev, i);
 		axl_queue_reap(queue);
 		axl_queue_put(queue);
 	}

@@ -6,23 +6,12 @@
 #include "axl_device.h"
 #include "axl_trace.h"
 
-static void axl_pci_err_emit(struct axl_device *adev, u32 value)
-{
-	struct axl_event event = {
-		.time_ns = cpu_to_le64(ktime_get_ns()),
-		.value = cpu_to_le32(value),
-		.stage = AXL_STAGE_AER,
-		.origin = AXL_ORIGIN_DRIVER,
-	};
-
-	axl_trace_emit(adev, &event);
-}
-
 static pci_ers_result_t axl_pci_err_detected(struct pci_dev *pdev, pci_channel_state_t state)
 {
 	struct axl_device *adev = pci_get_drvdata(pdev);
 
-	axl_pci_err_emit(adev, (__force u32)state);
+	axl_trace_aer(adev, state == pci_channel_io_normal ? AXL_AER_SEVERITY_NONFATAL :
+							     AXL_AER_SEVERITY_FATAL);
 	switch (state) {
 	case pci_channel_io_normal:
 		/* Non-fatal: registers work, and the health check sees what does not go on. */
@@ -84,7 +73,7 @@ static void axl_pci_err_resume(struct pci_dev *pdev)
 
 static void axl_pci_err_cor_detected(struct pci_dev *pdev)
 {
-	axl_pci_err_emit(pci_get_drvdata(pdev), 0);
+	axl_trace_aer(pci_get_drvdata(pdev), AXL_AER_SEVERITY_CORRECTABLE);
 }
 
 /* Somebody resets the function or the bus above it, or we do it ourselves. */

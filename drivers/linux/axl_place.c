@@ -107,19 +107,6 @@ static u32 axl_place_rows(struct axl_device *adev, struct axl_peer *rows)
 	return count;
 }
 
-static void axl_place_emit(struct axl_device *adev)
-{
-	struct axl_event event = {
-		.time_ns = cpu_to_le64(ktime_get_ns()),
-		.address = cpu_to_le64(pci_dev_id(adev->pdev)),
-		.value = cpu_to_le32(adev->address_state),
-		.stage = AXL_STAGE_TOPOLOGY,
-		.origin = AXL_ORIGIN_DRIVER,
-	};
-
-	axl_trace_emit(adev, &event);
-}
-
 int axl_place_commit(struct axl_device *adev)
 {
 	struct axl_addr_status status;
@@ -138,7 +125,7 @@ int axl_place_commit(struct axl_device *adev)
 	if (err)
 		pci_err(adev->pdev, "device address not accepted: error=%s reason=%u\n",
 			axl_err_name(err), adev->address_reason);
-	axl_place_emit(adev);
+	axl_trace_topology(adev, AXL_TOPOLOGY_CHANGE_ADDRESSED);
 	return err;
 }
 
@@ -160,6 +147,7 @@ static void axl_place_tell_others(struct axl_device *changed)
 void axl_place_join(struct axl_device *adev)
 {
 	mutex_lock(&axl_endpoints_lock);
+	axl_trace_topology(adev, AXL_TOPOLOGY_CHANGE_APPEARED);
 	list_add_tail(&adev->endpoints_node, &axl_endpoints);
 	mutex_lock(&axl_peers_lock);
 	list_add_tail(&adev->peers_node, &axl_peers);
@@ -171,6 +159,7 @@ void axl_place_join(struct axl_device *adev)
 void axl_place_leave(struct axl_device *adev)
 {
 	mutex_lock(&axl_endpoints_lock);
+	axl_trace_topology(adev, AXL_TOPOLOGY_CHANGE_REMOVED);
 	list_del(&adev->endpoints_node);
 	mutex_lock(&axl_peers_lock);
 	list_del(&adev->peers_node);

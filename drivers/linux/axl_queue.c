@@ -3,7 +3,6 @@
 #include <linux/slab.h>
 
 #include "axl_queue.h"
-#include "axl_trace.h"
 
 #define AXL_QUEUE_DEFAULT_LOG2 10
 #define AXL_QUEUE_BATCH 8 /* completions taken in at once: they lie on the stack */
@@ -44,19 +43,6 @@ static void axl_queue_set(struct axl_device *adev, unsigned int index, struct ax
 	spin_lock(&adev->queues_lock);
 	adev->queues[index] = queue;
 	spin_unlock(&adev->queues_lock);
-}
-
-static void axl_queue_emit(struct axl_queue *queue, u8 stage)
-{
-	struct axl_event event = {
-		.time_ns = cpu_to_le64(ktime_get_ns()),
-		.queue = cpu_to_le16(queue->index),
-		.context = cpu_to_le16(queue->vm->number),
-		.stage = stage,
-		.origin = AXL_ORIGIN_DRIVER,
-	};
-
-	axl_trace_emit(queue->adev, &event);
 }
 
 /* Device lock held. */
@@ -132,7 +118,6 @@ int axl_queue_create(struct axl_vm *vm, const struct axl_queue_attr *attr,
 		axl_queue_put(queue);
 		return ret;
 	}
-	axl_queue_emit(queue, AXL_STAGE_QUEUE_CREATE);
 	*queue_out = queue;
 	return 0;
 }
@@ -163,7 +148,6 @@ void axl_queue_destroy(struct axl_queue *queue)
 	}
 	mutex_unlock(&adev->lock);
 	atomic_dec(&queue->vm->queue_count);
-	axl_queue_emit(queue, AXL_STAGE_QUEUE_DESTROY);
 	axl_queue_put(queue);
 }
 

@@ -4,6 +4,7 @@
 #include "axl_ctrl.h"
 #include "axl_device.h"
 #include "axl_queue.h"
+#include "axl_trace.h"
 #include "axl_vm.h"
 
 #define AXL_READY_TIMEOUT_US 5000000
@@ -183,6 +184,7 @@ static void axl_recovery_conclude(struct axl_device *adev, enum axl_reset_action
 {
 	switch (action) {
 	case AXL_RESET_ACTION_HOLD:
+		axl_trace_reset_begin(adev);
 		axl_recovery_close_queues(adev, -ESTALE);
 		break;
 	case AXL_RESET_ACTION_WEDGE:
@@ -193,6 +195,7 @@ static void axl_recovery_conclude(struct axl_device *adev, enum axl_reset_action
 		break;
 	case AXL_RESET_ACTION_UNPLUG:
 		pci_err(adev->pdev, "the endpoint is gone\n");
+		axl_trace_topology(adev, AXL_TOPOLOGY_CHANGE_LOST);
 		axl_recovery_retire_all(adev, -ENODEV);
 		break;
 	case AXL_RESET_ACTION_RESUME:
@@ -230,6 +233,7 @@ int axl_recovery_after_os(struct axl_device *adev)
 		return AXL_ERR_GONE;
 	axl_recovery_retire_all(adev, -ESTALE);
 	err = axl_recovery_setup_hw(adev);
+	axl_trace_reset_end(adev, err);
 	axl_recovery_feed(adev, axl_reset_outcome(err), 0);
 	return err;
 }

@@ -1,106 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
 /*
- * Tracepoints axl:axl_STAGE, one per stage of the event schema (drivers/spec/formats.yaml).
- * All have the same fields, raw; names are found when an event is printed.
+ * Events for the tracepoints axl:axl_STAGE (axl_tracepoints.h). While nobody listens to
+ * an event these functions cost one branch that the kernel patches out. None sleeps.
  */
-#undef TRACE_SYSTEM
-#define TRACE_SYSTEM axl
-
-#if !defined(AXL_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
+#ifndef AXL_TRACE_H
 #define AXL_TRACE_H
 
-#include <linux/sched.h>
-#include <linux/tracepoint.h>
+#include "axl_formats.h"
 
-#include "axl_device.h"
+struct axl_device;
+struct axl_queue;
+struct axl_vm;
 
-/* From struct axl_event to the right tracepoint. May sleep: no. */
+/* An event of the core, which has stamped it, to its tracepoint. */
 void axl_trace_emit(struct axl_device *adev, const struct axl_event *event);
 
-/* Whether anybody listens to any of them. May sleep: no. */
+/* Whether anybody listens to any of them. */
 bool axl_trace_is_on(void);
 
-/* Called when a listener comes and goes. */
-int axl_trace_reg(void);
-void axl_trace_unreg(void);
+/* The driver's own events; they happen now. */
+void axl_trace_irq(struct axl_device *adev, unsigned int queue);
+void axl_trace_wake(struct axl_queue *queue, u64 sequence);
+void axl_trace_dma_map(struct axl_vm *vm, u64 va, u64 bytes);
+void axl_trace_dma_unmap(struct axl_vm *vm, u64 va, u64 bytes);
+void axl_trace_topology(struct axl_device *adev, enum axl_topology_change change);
 
-/* These are lists, not functions. */
-/* clang-format off */
-DECLARE_EVENT_CLASS(axl_stage,
-	TP_PROTO(const struct axl_device *adev, const struct axl_event *event),
-	TP_ARGS(adev, event),
-	TP_STRUCT__entry(
-		__field(u64, time_ns)
-		__field(u64, board_serial)
-		__field(u64, sequence)
-		__field(u64, bytes)
-		__field(u64, address)
-		__field(u32, endpoint_index)
-		__field(u32, bdf)
-		__field(u32, value)
-		__field(u16, queue)
-		__field(u16, context)
-		__field(u16, status)
-		__field(u8, stage)
-		__field(u8, origin)
-		__field(u8, opcode)
-		__field(u8, op)
-		__field(u8, direction)
-	),
-	TP_fast_assign(
-		__entry->time_ns = le64_to_cpu(event->time_ns);
-		__entry->board_serial = adev->ident.board_serial;
-		__entry->sequence = le64_to_cpu(event->sequence);
-		__entry->bytes = le64_to_cpu(event->bytes);
-		__entry->address = le64_to_cpu(event->address);
-		__entry->endpoint_index = adev->ident.endpoint_index;
-		__entry->bdf = pci_domain_nr(adev->pdev->bus) << 16 | pci_dev_id(adev->pdev);
-		__entry->value = le32_to_cpu(event->value);
-		__entry->queue = le16_to_cpu(event->queue);
-		__entry->context = le16_to_cpu(event->context);
-		__entry->status = le16_to_cpu(event->status);
-		__entry->stage = event->stage;
-		__entry->origin = event->origin;
-		__entry->opcode = event->opcode;
-		__entry->op = event->op;
-		__entry->direction = event->direction;
-	),
-	TP_printk("dev=%04x:%02x:%02x.%u card=0x%016llx/%u queue=%u sequence=%llu opcode=%u op=%u bytes=%llu direction=%u context=%u status=%u value=0x%08x address=0x%016llx origin=%u time_ns=%llu",
-		  __entry->bdf >> 16, __entry->bdf >> 8 & 0xff, __entry->bdf >> 3 & 0x1f,
-		  __entry->bdf & 7, __entry->board_serial, __entry->endpoint_index,
-		  __entry->queue, __entry->sequence, __entry->opcode, __entry->op,
-		  __entry->bytes, __entry->direction, __entry->context, __entry->status,
-		  __entry->value, __entry->address, __entry->origin, __entry->time_ns)
-);
-/* clang-format on */
+/* Resets by the operating system: those that we ask for are the core's events. */
+void axl_trace_reset_begin(struct axl_device *adev);
+void axl_trace_reset_end(struct axl_device *adev, int err); /* an enum axl_err */
 
-#define AXL_DEFINE_STAGE(name) \
-	DEFINE_EVENT_FN(axl_stage, name, \
-			TP_PROTO(const struct axl_device *adev, const struct axl_event *event), \
-			TP_ARGS(adev, event), axl_trace_reg, axl_trace_unreg)
-
-AXL_DEFINE_STAGE(axl_submit);
-AXL_DEFINE_STAGE(axl_doorbell);
-AXL_DEFINE_STAGE(axl_fetch);
-AXL_DEFINE_STAGE(axl_start);
-AXL_DEFINE_STAGE(axl_finish);
-AXL_DEFINE_STAGE(axl_complete);
-AXL_DEFINE_STAGE(axl_irq);
-AXL_DEFINE_STAGE(axl_wake);
-AXL_DEFINE_STAGE(axl_dma_map);
-AXL_DEFINE_STAGE(axl_dma_unmap);
-AXL_DEFINE_STAGE(axl_queue_create);
-AXL_DEFINE_STAGE(axl_queue_destroy);
-AXL_DEFINE_STAGE(axl_reset_begin);
-AXL_DEFINE_STAGE(axl_reset_end);
-AXL_DEFINE_STAGE(axl_error);
-AXL_DEFINE_STAGE(axl_aer);
-AXL_DEFINE_STAGE(axl_topology);
+/* Reads the endpoint's status register, if somebody listens. */
+void axl_trace_aer(struct axl_device *adev, enum axl_aer_severity severity);
 
 #endif
-
-#undef TRACE_INCLUDE_PATH
-#define TRACE_INCLUDE_PATH .
-#undef TRACE_INCLUDE_FILE
-#define TRACE_INCLUDE_FILE axl_trace
-#include <trace/define_trace.h>

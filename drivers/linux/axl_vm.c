@@ -185,6 +185,7 @@ int axl_vm_kill(struct axl_vm *vm)
 	mutex_lock(&vm->lock);
 	xa_for_each(&vm->mappings, index, mapping) {
 		xa_erase(&vm->mappings, index);
+		axl_trace_dma_unmap(vm, mapping->va, mapping->bo->base.size);
 		axl_vm_free_mapping(vm, mapping);
 	}
 	axl_vm_reap(vm);
@@ -193,20 +194,6 @@ int axl_vm_kill(struct axl_vm *vm)
 }
 
 /* --- mapping ----------------------------------------------------------------------- */
-
-static void axl_vm_emit(struct axl_vm *vm, u8 stage, u64 va, u64 bytes)
-{
-	struct axl_event event = {
-		.time_ns = cpu_to_le64(ktime_get_ns()),
-		.address = cpu_to_le64(va),
-		.bytes = cpu_to_le64(bytes),
-		.context = cpu_to_le16(vm->number),
-		.stage = stage,
-		.origin = AXL_ORIGIN_DRIVER,
-	};
-
-	axl_trace_emit(vm->adev, &event);
-}
 
 static int axl_vm_map_device(struct axl_vm *vm, struct axl_bo *bo, u64 va, bool writable)
 {
@@ -298,7 +285,7 @@ int axl_vm_map(struct axl_vm *vm, struct axl_bo *bo, bool writable, u64 *va_out)
 	if (!ret) {
 		drm_gem_object_get(&bo->base);
 		*va_out = mapping->va;
-		axl_vm_emit(vm, AXL_STAGE_DMA_MAP, mapping->va, bo->base.size);
+		axl_trace_dma_map(vm, mapping->va, bo->base.size);
 	}
 	mutex_unlock(&vm->lock);
 	if (ret)
@@ -333,7 +320,7 @@ int axl_vm_unmap(struct axl_vm *vm, u64 va)
 	mapping = xa_erase(&vm->mappings, va >> PAGE_SHIFT);
 	if (mapping) {
 		ret = axl_vm_unmap_pages(vm, mapping);
-		axl_vm_emit(vm, AXL_STAGE_DMA_UNMAP, va, mapping->bo->base.size);
+		axl_trace_dma_unmap(vm, va, mapping->bo->base.size);
 		list_add_tail(&mapping->node, &vm->unmapped);
 		/* An endpoint that did not answer may still know it: kept until later. */
 		if (!ret)

@@ -18,19 +18,6 @@ static bool axl_wait_has_ended(struct axl_queue *queue, u64 sequence)
 	return ended;
 }
 
-static void axl_wait_emit_wake(struct axl_queue *queue, u64 sequence)
-{
-	struct axl_event event = {
-		.time_ns = cpu_to_le64(ktime_get_ns()),
-		.sequence = cpu_to_le64(sequence),
-		.queue = cpu_to_le16(queue->index),
-		.stage = AXL_STAGE_WAKE,
-		.origin = AXL_ORIGIN_DRIVER,
-	};
-
-	axl_trace_emit(queue->adev, &event);
-}
-
 static int axl_wait_sleep(struct axl_queue *queue, const struct drm_axl_wait *args)
 {
 	long left;
@@ -41,7 +28,7 @@ static int axl_wait_sleep(struct axl_queue *queue, const struct drm_axl_wait *ar
 	left = wait_event_interruptible_timeout(queue->wait,
 						axl_wait_has_ended(queue, args->sequence),
 						drm_timeout_abs_to_jiffies(args->timeout_ns));
-	axl_wait_emit_wake(queue, args->sequence);
+	axl_trace_wake(queue, args->sequence);
 	return left < 0 ? -ERESTARTSYS : 0;
 }
 

@@ -33,6 +33,8 @@ OUTPUTS = {
     "formats.py.j2": ROOT / "pyaccel/spec/formats.py",
     "registers.md.j2": ROOT / "docs/reference/registers.md",
     "formats.md.j2": ROOT / "docs/reference/formats.md",
+    "axl_tracepoints.h.j2": ROOT / "drivers/linux/axl_tracepoints.h",
+    "trace-events.md.j2": ROOT / "docs/reference/trace-events.md",
 }
 
 TYPES = {  # name: (bytes, C, struct code, NumPy)
@@ -267,7 +269,62 @@ def load_formats(path: Path) -> dict[str, Any]:
         "format_enums": enums,
         "dtypes": next(e["members"] for e in enums if e["name"] == "dtype"),
         "structs": [struct_entry(n, b) for n, b in raw["structs"].items()],
+        **load_tracepoints(raw),
     }
+
+
+# --- tracepoints -------------------------------------------------------------
+
+
+def print_format(body: dict[str, Any]) -> str:
+    """The printk conversion of a field."""
+    bits = int(body["type"][1:])
+    if "names" in body:
+        return "%s"
+    length = "ll" if bits == 64 else ""
+    return f"0x%0{bits // 4}{length}x" if body.get("hex") else f"%{length}u"
+
+
+def tracepoint_field(name: str, body: dict[str, Any], members: dict[str, str]) -> dict[str, Any]:
+    """One field; `members` are the types of struct event, which fills most of them."""
+    member = body.get("from", name)
+    width = members.get(member, "u8")[1:]
+    return {
+        "name": name,
+        "type": body["type"],
+        "bytes": int(body["type"][1:]) // 8,
+        "unit": body.get("unit", ""),
+        "names": body.get("names"),
+        "doc": body["doc"],
+        "format": print_format(body),
+        "member": member if member in members else None,
+        "from_le": "" if width == "8" else f"le{width}_to_cpu",
+    }
+
+
+def load_tracepoints(raw: dict[str, Any]) -> dict[str, Any]:
+    """The tracepoints by class; refuses a stage without one and a field that nothing explains."""
+    members = {field["name"]: field["type"] for field in raw["structs"]["event"]["fields"]}
+    table = raw["tracepoints"]
+    stages = raw["enums"]["stage"]["values"]
+    if list(table["events"]) != [name.lower() for name in stages]:
+        raise SpecError("tracepoints: events are not the stages in their order")
+    classes = []
+    for name, own in table["classes"].items():
+        unknown = [field for field in own if field not in table["fields"]]
+        if unknown:
+            raise SpecError(f"tracepoints: class {name}: there is no field {unknown[0]}")
+        fields = [
+            tracepoint_field(field, table["fields"][field], members)
+            for field in [*table["common"], *own]
+        ]
+        events = [
+            {"name": event, "when": body["when"], "doc": stages[event.upper()]["doc"]}
+            for event, body in table["events"].items()
+            if body["class"] == name
+        ]
+        classes.append({"name": name, "fields": fields, "own": own, "events": events})
+    return {"tracepoint_classes": classes, "tracepoints": list(table["events"])}
 
 
 # --- output ------------------------------------------------------------------

@@ -515,13 +515,13 @@ class Stage(IntEnum):
     RESET_BEGIN = 20
     """A reset starts; value is the reset kind."""
     RESET_END = 21
-    """A reset ended; status tells how."""
+    """A reset ended; value is the reset kind, status tells how (enum outcome)."""
     ERROR = 22
-    """The error block was read; status is its code."""
+    """The error block was read; status is its code, value how many errors it stands for."""
     AER = 23
-    """PCIe Advanced Error Reporting; value is the status register."""
+    """PCIe Advanced Error Reporting; status is the severity (enum aer_severity), value the status register."""
     TOPOLOGY = 24
-    """An endpoint appeared, moved or vanished."""
+    """An endpoint appeared, moved or vanished; status tells which (enum topology_change), value is the address state."""
 
 
 
@@ -566,6 +566,68 @@ class ResetKind(IntEnum):
     """Function-level reset."""
     BUS = 2
     """Secondary bus reset."""
+    OS = 3
+    """By the operating system, which does not say whether of the function or of the bus."""
+
+
+
+class Outcome(IntEnum):
+    """How something ended: what the core returns (axl_err.h), negated."""
+
+    OK = 0
+    """Well."""
+    INVAL = 1
+    """An argument cannot be right."""
+    NOMEM = 2
+    """The OS has no memory left."""
+    GONE = 3
+    """Reads give all-ones: the endpoint left the bus."""
+    VERSION = 4
+    """Another contract version, or no AXL."""
+    DEVICE = 5
+    """The endpoint answered nonsense or did not do as told."""
+    BUSY = 6
+    """In use, or in the wrong state."""
+    AGAIN = 7
+    """No room right now."""
+    TIMEOUT = 8
+    """Did not happen in time."""
+    NOSPACE = 9
+    """No range of that size is free."""
+    EXISTS = 10
+    """Something is mapped there already."""
+    NOT_FOUND = 11
+    """Nothing is there."""
+    ADDRESS = 12
+    """The endpoint rejected its device address."""
+    UNSUPPORTED = 13
+    """The endpoint or the OS cannot do that."""
+
+
+
+class AerSeverity(IntEnum):
+    """Severity of a PCIe error (PCIe 6.0 s6.2.2)."""
+
+    CORRECTABLE = 0
+    """Hardware has corrected it."""
+    NONFATAL = 1
+    """One transaction was lost, the link works."""
+    FATAL = 2
+    """The link has to be reset."""
+
+
+
+class TopologyChange(IntEnum):
+    """What happened to an endpoint's place."""
+
+    APPEARED = 0
+    """The driver took it into use."""
+    ADDRESSED = 1
+    """It was given its device address: at first, after a reset, or because another one came or went."""
+    LOST = 2
+    """It no longer answers."""
+    REMOVED = 3
+    """The driver let go of it."""
 
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copy
 import importlib.util
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -150,3 +151,25 @@ def test_register_arrays_are_bounded() -> None:
     assert regs.QUEUE_SQ_BASE.at(15) == 0x4F00
     with pytest.raises(IndexError):
         regs.QUEUE_SQ_BASE.at(16)
+
+
+def test_every_stage_has_a_tracepoint(raw: dict[str, Any]) -> None:
+    """A stage that the table of tracepoints forgets, or in another order, is refused."""
+    del raw["tracepoints"]["events"]["aer"]
+    with pytest.raises(generate.SpecError, match="events are not the stages"):
+        generate.load_tracepoints(raw)
+
+
+def test_a_tracepoint_explains_its_fields(raw: dict[str, Any]) -> None:
+    """A field without a type and a meaning is refused, with its name."""
+    raw["tracepoints"]["classes"]["ring"].append("colour")
+    with pytest.raises(generate.SpecError, match="class ring: there is no field colour"):
+        generate.load_tracepoints(raw)
+
+
+def test_outcomes_are_the_errors_of_the_core() -> None:
+    """RESET_END's status is an axl_err, negated: both lists are the same."""
+    text = (ROOT / "drivers/core/include/axl_err.h").read_text()
+    errors = {name: int(value) for name, value in re.findall(r"AXL_ERR_(\w+) = -(\d+),", text)}
+
+    assert errors | {"OK": 0} == {member.name: member.value for member in formats.Outcome}

@@ -319,10 +319,10 @@ enum axl_stage {
 	AXL_STAGE_QUEUE_CREATE = 18, /* A queue was set up. */
 	AXL_STAGE_QUEUE_DESTROY = 19, /* A queue was torn down. */
 	AXL_STAGE_RESET_BEGIN = 20, /* A reset starts; value is the reset kind. */
-	AXL_STAGE_RESET_END = 21, /* A reset ended; status tells how. */
-	AXL_STAGE_ERROR = 22, /* The error block was read; status is its code. */
-	AXL_STAGE_AER = 23, /* PCIe Advanced Error Reporting; value is the status register. */
-	AXL_STAGE_TOPOLOGY = 24, /* An endpoint appeared, moved or vanished. */
+	AXL_STAGE_RESET_END = 21, /* A reset ended; value is the reset kind, status tells how (enum outcome). */
+	AXL_STAGE_ERROR = 22, /* The error block was read; status is its code, value how many errors it stands for. */
+	AXL_STAGE_AER = 23, /* PCIe Advanced Error Reporting; status is the severity (enum aer_severity), value the status register. */
+	AXL_STAGE_TOPOLOGY = 24, /* An endpoint appeared, moved or vanished; status tells which (enum topology_change), value is the address state. */
 };
 #define AXL_STAGE_END 25
 
@@ -351,8 +351,45 @@ enum axl_reset_kind {
 	AXL_RESET_KIND_QUEUE = 0, /* One queue. */
 	AXL_RESET_KIND_FUNCTION = 1, /* Function-level reset. */
 	AXL_RESET_KIND_BUS = 2, /* Secondary bus reset. */
+	AXL_RESET_KIND_OS = 3, /* By the operating system, which does not say whether of the function or of the bus. */
 };
-#define AXL_RESET_KIND_END 3
+#define AXL_RESET_KIND_END 4
+
+/* How something ended: what the core returns (axl_err.h), negated. */
+enum axl_outcome {
+	AXL_OUTCOME_OK = 0, /* Well. */
+	AXL_OUTCOME_INVAL = 1, /* An argument cannot be right. */
+	AXL_OUTCOME_NOMEM = 2, /* The OS has no memory left. */
+	AXL_OUTCOME_GONE = 3, /* Reads give all-ones: the endpoint left the bus. */
+	AXL_OUTCOME_VERSION = 4, /* Another contract version, or no AXL. */
+	AXL_OUTCOME_DEVICE = 5, /* The endpoint answered nonsense or did not do as told. */
+	AXL_OUTCOME_BUSY = 6, /* In use, or in the wrong state. */
+	AXL_OUTCOME_AGAIN = 7, /* No room right now. */
+	AXL_OUTCOME_TIMEOUT = 8, /* Did not happen in time. */
+	AXL_OUTCOME_NOSPACE = 9, /* No range of that size is free. */
+	AXL_OUTCOME_EXISTS = 10, /* Something is mapped there already. */
+	AXL_OUTCOME_NOT_FOUND = 11, /* Nothing is there. */
+	AXL_OUTCOME_ADDRESS = 12, /* The endpoint rejected its device address. */
+	AXL_OUTCOME_UNSUPPORTED = 13, /* The endpoint or the OS cannot do that. */
+};
+#define AXL_OUTCOME_END 14
+
+/* Severity of a PCIe error (PCIe 6.0 s6.2.2). */
+enum axl_aer_severity {
+	AXL_AER_SEVERITY_CORRECTABLE = 0, /* Hardware has corrected it. */
+	AXL_AER_SEVERITY_NONFATAL = 1, /* One transaction was lost, the link works. */
+	AXL_AER_SEVERITY_FATAL = 2, /* The link has to be reset. */
+};
+#define AXL_AER_SEVERITY_END 3
+
+/* What happened to an endpoint's place. */
+enum axl_topology_change {
+	AXL_TOPOLOGY_CHANGE_APPEARED = 0, /* The driver took it into use. */
+	AXL_TOPOLOGY_CHANGE_ADDRESSED = 1, /* It was given its device address: at first, after a reset, or because another one came or went. */
+	AXL_TOPOLOGY_CHANGE_LOST = 2, /* It no longer answers. */
+	AXL_TOPOLOGY_CHANGE_REMOVED = 3, /* The driver let go of it. */
+};
+#define AXL_TOPOLOGY_CHANGE_END 4
 
 /* Transaction kinds of the tap (PCIe 6.0 s2.2.1, Table 2-3). */
 enum axl_tlp_kind {

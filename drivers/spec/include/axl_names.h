@@ -225,7 +225,35 @@
 #define AXL_RESET_KIND_NAMES(X) \
 	X(0, "queue") \
 	X(1, "function") \
-	X(2, "bus")
+	X(2, "bus") \
+	X(3, "os")
+
+#define AXL_OUTCOME_NAMES(X) \
+	X(0, "ok") \
+	X(1, "inval") \
+	X(2, "nomem") \
+	X(3, "gone") \
+	X(4, "version") \
+	X(5, "device") \
+	X(6, "busy") \
+	X(7, "again") \
+	X(8, "timeout") \
+	X(9, "nospace") \
+	X(10, "exists") \
+	X(11, "not_found") \
+	X(12, "address") \
+	X(13, "unsupported")
+
+#define AXL_AER_SEVERITY_NAMES(X) \
+	X(0, "correctable") \
+	X(1, "nonfatal") \
+	X(2, "fatal")
+
+#define AXL_TOPOLOGY_CHANGE_NAMES(X) \
+	X(0, "appeared") \
+	X(1, "addressed") \
+	X(2, "lost") \
+	X(3, "removed")
 
 #define AXL_TLP_KIND_NAMES(X) \
 	X(0, "mrd") \

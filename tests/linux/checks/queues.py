@@ -90,7 +90,7 @@ def stages(bdf: str) -> dict[str, Any]:
             continue
         name, _, text = line.partition(": axl_")[2].partition(": ")
         fields = dict(pair.split("=", 1) for pair in text.split())
-        seen.append([int(fields["time_ns"]), name, int(fields["sequence"]), fields["dev"]])
+        seen.append([int(fields["time_ns"]), name, int(fields.get("sequence", 0)), fields["dev"]])
     return {"status": status, "events": sorted(seen)}
 
 
