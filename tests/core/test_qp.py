@@ -115,6 +115,20 @@ def test_full_ring_refuses_and_completion_makes_room(core, host):
     assert core.axl_qp_in_flight(ring.qp) == 1
 
 
+def test_looking_takes_nothing(core, host):
+    """Whether there is a completion can be asked before, and again after, taking it."""
+    ring = Ring(core, host)
+    ring.submit(2)
+    assert not core.axl_qp_is_ready(ring.qp)
+    ring.complete(2)
+    assert core.axl_qp_is_ready(ring.qp)
+    # The first is concluded as lost; the entry that told of it is taken, but not handed out.
+    assert ring.sequences(1) == [(1, Status.LOST)]
+    assert core.axl_qp_is_ready(ring.qp)
+    assert ring.sequences() == [(2, Status.OK)]
+    assert not core.axl_qp_is_ready(ring.qp)
+
+
 @pytest.mark.parametrize(("slots", "count"), [(2, 1), (1, 2), (0, 1), (9, 9), (1, 0)])
 def test_push_refuses_a_header_that_disagrees(core, host, slots, count):
     """The header's slots and the pushed slots must be the same, 1 to 8."""

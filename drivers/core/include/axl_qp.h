@@ -148,6 +148,9 @@ int axl_qp_push(struct axl_qp *qp, const struct axl_qp_push *push, uint64_t *seq
 /* Tell the device about everything pushed. Nothing new: no doorbell. May sleep: no. */
 void axl_qp_ring(struct axl_qp *qp);
 
+/* Whether axl_qp_poll() would find something the device has written. May sleep: no. */
+bool axl_qp_is_ready(const struct axl_qp *qp);
+
 /*
  * Take in what has completed: at most max entries into out, oldest first, and at most
  * one ring of device-written entries per call however much nonsense there is. Returns

@@ -61,6 +61,13 @@ static bool copy_entry(const struct axl_qp *qp, struct axl_completion *entry_out
 	return true;
 }
 
+bool axl_qp_is_ready(const struct axl_qp *qp)
+{
+	struct axl_completion entry;
+
+	return qp->pending.valid || (qp->running && copy_entry(qp, &entry));
+}
+
 /* Whether the device may have written this. */
 static bool is_plausible(const struct axl_qp *qp, const struct axl_completion *entry)
 {
