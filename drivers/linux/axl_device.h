@@ -112,6 +112,7 @@ void axl_place_leave(struct axl_device *adev); /* likewise */
 /* axl_recovery.c */
 int axl_recovery_setup_hw(struct axl_device *adev); /* device lock held; an enum axl_err */
 int axl_recovery_feed(struct axl_device *adev, u32 event, unsigned int queue); /* likewise */
+int axl_recovery_reset_own(struct axl_queue *queue); /* no lock held; an errno */
 int axl_recovery_usable(struct axl_device *adev); /* 0, -EIO, -EAGAIN, -ENODEV */
 int axl_recovery_after_os(struct axl_device *adev); /* device lock held; the OS has reset it */
 u32 axl_recovery_state(struct axl_device *adev); /* enum drm_axl_state */

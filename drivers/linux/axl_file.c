@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 /* Open files: what they own, found by number, given back when they close. */
+#include <linux/eventfd.h>
 #include <linux/slab.h>
 
 #include "axl_file.h"
@@ -17,6 +18,12 @@ int axl_file_open(struct drm_device *drm, struct drm_file *file)
 	return 0;
 }
 
+void axl_file_queue_drop(struct drm_file *file, struct axl_queue *queue)
+{
+	drm_vma_node_revoke(&queue->results->base.vma_node, file);
+	axl_queue_destroy(queue);
+}
+
 void axl_file_close(struct drm_device *drm, struct drm_file *file)
 {
 	struct axl_file *owner = file->driver_priv;
@@ -26,11 +33,14 @@ void axl_file_close(struct drm_device *drm, struct drm_file *file)
 
 	/* Queues first: a context with queues cannot go. */
 	xa_for_each(&owner->queues, index, queue)
-		axl_queue_destroy(queue);
+		axl_file_queue_drop(file, queue);
 	xa_for_each(&owner->vms, index, vm) {
 		axl_vm_kill(vm);
 		axl_vm_put(vm);
 	}
+	/* DRM has taken the file off its list: nobody notifies it any more. */
+	if (owner->notify)
+		eventfd_ctx_put(owner->notify);
 	xa_destroy(&owner->queues);
 	xa_destroy(&owner->vms);
 	kfree(owner);

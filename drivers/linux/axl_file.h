@@ -6,9 +6,12 @@
 #include "axl_queue.h"
 #include "axl_vm.h"
 
+struct eventfd_ctx;
+
 struct axl_file {
 	struct xarray vms; /* struct axl_vm by context_id, one reference each */
 	struct xarray queues; /* struct axl_queue by queue_id, one reference each */
+	struct eventfd_ctx *notify; /* or NULL; under drm_device.filelist_mutex */
 };
 
 int axl_file_open(struct drm_device *drm, struct drm_file *file);
@@ -17,5 +20,8 @@ void axl_file_close(struct drm_device *drm, struct drm_file *file);
 /* With a reference; NULL: the file has none of that number. */
 struct axl_vm *axl_file_vm_get(struct drm_file *file, u32 id);
 struct axl_queue *axl_file_queue_get(struct drm_file *file, u32 id);
+
+/* Of a queue that was taken out of the array: the file cannot map its results any more. */
+void axl_file_queue_drop(struct drm_file *file, struct axl_queue *queue);
 
 #endif

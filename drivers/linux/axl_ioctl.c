@@ -2,7 +2,7 @@
 /* The table of ioctls. Arguments are checked and objects found in axl_ioctl_*.c. */
 #include "axl_ioctl.h"
 
-const struct drm_ioctl_desc axl_ioctls[DRM_AXL_RESET + 1] = {
+const struct drm_ioctl_desc axl_ioctls[DRM_AXL_NOTIFY + 1] = {
 	DRM_IOCTL_DEF_DRV(AXL_GET_INFO, axl_ioctl_get_info, 0),
 	DRM_IOCTL_DEF_DRV(AXL_TELEMETRY, axl_ioctl_telemetry, 0),
 	DRM_IOCTL_DEF_DRV(AXL_ERROR, axl_ioctl_error, 0),
@@ -17,4 +17,7 @@ const struct drm_ioctl_desc axl_ioctls[DRM_AXL_RESET + 1] = {
 	DRM_IOCTL_DEF_DRV(AXL_SUBMIT, axl_submit_ioctl, 0),
 	DRM_IOCTL_DEF_DRV(AXL_WAIT, axl_wait_ioctl, 0),
 	DRM_IOCTL_DEF_DRV(AXL_RESET, axl_ioctl_reset, 0),
+	DRM_IOCTL_DEF_DRV(AXL_QUEUE_RESET, axl_ioctl_queue_reset, 0),
+	DRM_IOCTL_DEF_DRV(AXL_QUEUE_STATS, axl_ioctl_queue_stats, 0),
+	DRM_IOCTL_DEF_DRV(AXL_NOTIFY, axl_notify_ioctl, 0),
 };

@@ -93,7 +93,8 @@ int axl_ioctl_bo_create(struct drm_device *drm, void *data, struct drm_file *fil
 	struct axl_bo *bo;
 	int idx, ret;
 
-	if (args->flags || args->pad || args->memory > DRM_AXL_MEMORY_HOST || !args->bytes)
+	if (args->flags || args->pad || args->memory > DRM_AXL_MEMORY_HOST || args->user_address ||
+	    !args->bytes)
 		return -EINVAL;
 	if (!axl_ioctl_can_be_had(axl_from_drm(drm), args->bytes, args->memory))
 		return -ENOMEM;

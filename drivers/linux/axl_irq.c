@@ -33,7 +33,7 @@ static irqreturn_t axl_irq_thread(int irq, void *data)
 		if (!queue)
 			continue;
 		axl_trace_irq(adev, i);
-		axl_queue_reap(queue);
+		axl_queue_interrupt(queue);
 		axl_queue_put(queue);
 	}
 	if (vector->number == 0)

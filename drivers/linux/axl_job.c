@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 /* Jobs: a batch of commands and its fence. */
+#include <linux/eventfd.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 
@@ -76,6 +77,11 @@ void axl_job_account(struct axl_queue *queue, const struct axl_cqe *cqe, struct 
 
 	lockdep_assert_held(&queue->lock);
 	queue->ended_sequence = cqe->sequence;
+	axl_results_add(queue->results, cqe);
+	if (cqe->status == AXL_STATUS_LOST && !queue->lost) {
+		queue->lost = true;
+		axl_vm_queue_lost(queue->vm);
+	}
 	if (error && !queue->failure.sequence)
 		queue->failure = (struct axl_failure){
 			.sequence = cqe->sequence,
@@ -106,4 +112,6 @@ void axl_job_signal(struct axl_queue *queue, struct list_head *done)
 	}
 	dma_fence_end_signalling(cookie);
 	wake_up_all(&queue->wait);
+	if (queue->event)
+		eventfd_signal(queue->event);
 }

@@ -6,6 +6,7 @@
 #include <linux/bitfield.h>
 
 #include "axl_device.h"
+#include "axl_notify.h"
 #include "axl_trace.h"
 
 /* Outermost lock: who is bound. Held while every one of them is told. */
@@ -126,6 +127,7 @@ int axl_place_commit(struct axl_device *adev)
 		pci_err(adev->pdev, "device address not accepted: error=%s reason=%u\n",
 			axl_err_name(err), adev->address_reason);
 	axl_trace_topology(adev, AXL_TOPOLOGY_CHANGE_ADDRESSED);
+	axl_notify_all(adev);
 	return err;
 }
 

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 /* Queues: making them, taking in completions, ending them. */
+#include <linux/eventfd.h>
 #include <linux/slab.h>
 
 #include "axl_queue.h"
 
 #define AXL_QUEUE_DEFAULT_LOG2 10
+#define AXL_QUEUE_LOOK_NS (100ull * NSEC_PER_MSEC) /* interrupts get lost: look so often */
+#define AXL_QUEUE_GRACE_NS (50ull * NSEC_PER_MSEC)
 #define AXL_QUEUE_BATCH 8 /* completions taken in at once: they lie on the stack */
 
 /* --- life ------------------------------------------------------------------------ */
@@ -13,6 +16,10 @@ static void axl_queue_release(struct kref *ref)
 {
 	struct axl_queue *queue = container_of(ref, struct axl_queue, ref);
 
+	if (queue->event)
+		eventfd_ctx_put(queue->event);
+	if (!IS_ERR_OR_NULL(queue->results))
+		axl_results_put(queue->results);
 	axl_vm_put(queue->vm);
 	kfree(queue);
 }
@@ -50,7 +57,7 @@ static int axl_queue_start(struct axl_queue *queue, const struct axl_queue_attr 
 {
 	struct axl_device *adev = queue->adev;
 	struct axl_qp_config config = {
-		.sq_log2 = attr->slots_log2 ? attr->slots_log2 : AXL_QUEUE_DEFAULT_LOG2,
+		.sq_log2 = ilog2(queue->slot_count),
 		.irq_enable = true,
 		.coalesce_count = attr->coalesce_count,
 		.coalesce_us = attr->coalesce_us,
@@ -62,9 +69,7 @@ static int axl_queue_start(struct axl_queue *queue, const struct axl_queue_attr 
 	if (config.index == adev->ident.queue_count)
 		return -ENOSPC;
 	config.vector = axl_irq_queue_vector(adev, config.index);
-	config.sq_log2 = min(config.sq_log2, adev->ident.max_ring_log2);
 	queue->index = config.index;
-	queue->slot_count = 1u << config.sq_log2;
 	err = axl_qp_init(&queue->qp, &adev->os, &adev->ident, &config);
 	if (err)
 		return axl_errno(err);
@@ -97,6 +102,19 @@ static int axl_queue_start_in(struct axl_queue *queue, const struct axl_queue_at
 	return ret;
 }
 
+static int axl_queue_make(struct axl_queue *queue, const struct axl_queue_attr *attr)
+{
+	struct axl_device *adev = queue->adev;
+	u32 log2 = attr->slots_log2 ? attr->slots_log2 : AXL_QUEUE_DEFAULT_LOG2;
+
+	queue->slot_count = 1u << min(log2, adev->ident.max_ring_log2);
+	queue->grace_ns = AXL_QUEUE_GRACE_NS + attr->coalesce_us * NSEC_PER_USEC;
+	queue->results = axl_results_create(adev, queue->slot_count);
+	if (IS_ERR(queue->results))
+		return PTR_ERR(queue->results);
+	return axl_queue_start_in(queue, attr);
+}
+
 int axl_queue_create(struct axl_vm *vm, const struct axl_queue_attr *attr,
 		     struct axl_queue **queue_out)
 {
@@ -113,11 +131,12 @@ int axl_queue_create(struct axl_vm *vm, const struct axl_queue_attr *attr,
 	init_waitqueue_head(&queue->wait);
 	INIT_LIST_HEAD(&queue->jobs);
 	queue->fence_context = dma_fence_context_alloc(1);
-	ret = axl_queue_start_in(queue, attr);
+	ret = axl_queue_make(queue, attr);
 	if (ret) {
 		axl_queue_put(queue);
 		return ret;
 	}
+	queue->event = attr->event;
 	*queue_out = queue;
 	return 0;
 }
@@ -126,6 +145,8 @@ void axl_queue_close(struct axl_queue *queue, int over)
 {
 	lockdep_assert_held(&queue->adev->lock);
 	spin_lock(&queue->lock);
+	if (!queue->closed)
+		queue->stats = queue->qp.stats;
 	queue->closed = true;
 	if (!queue->over || over == -ENODEV)
 		queue->over = over;
@@ -154,30 +175,139 @@ void axl_queue_destroy(struct axl_queue *queue)
 /* --- completions ------------------------------------------------------------------- */
 
 /* Queue lock held. Bounded: a command that is not in flight never comes out. */
-static void axl_queue_poll(struct axl_queue *queue, struct list_head *done)
+static bool axl_queue_poll(struct axl_queue *queue, struct list_head *done)
 {
 	struct axl_cqe batch[AXL_QUEUE_BATCH];
+	bool found = false;
 	u32 count, i;
 
 	do {
 		count = axl_qp_poll(&queue->qp, batch, AXL_QUEUE_BATCH);
 		for (i = 0; i < count; i++)
 			axl_job_account(queue, &batch[i], done);
+		found |= count;
 	} while (count == AXL_QUEUE_BATCH);
+	return found;
 }
 
-void axl_queue_reap(struct axl_queue *queue)
+/* Why completions are looked for. */
+enum axl_queue_cause {
+	AXL_QUEUE_CALL,
+	AXL_QUEUE_INTERRUPT,
+	AXL_QUEUE_MISSED, /* an interrupt that never came */
+};
+
+static bool axl_queue_asked_interrupt(const struct list_head *done)
 {
+	const struct axl_job *job;
+
+	list_for_each_entry(job, done, node) {
+		if (job->interrupt)
+			return true;
+	}
+	return false;
+}
+
+/* Queue lock held, something was found. */
+static void axl_queue_count(struct axl_queue *queue, enum axl_queue_cause cause,
+			    const struct list_head *done)
+{
+	if (cause == AXL_QUEUE_INTERRUPT)
+		queue->interrupts++;
+	if (cause == AXL_QUEUE_MISSED && axl_queue_asked_interrupt(done))
+		queue->missed_interrupts++;
+	axl_results_set_interrupts(queue->results, queue->interrupts, queue->missed_interrupts);
+}
+
+static bool axl_queue_take(struct axl_queue *queue, enum axl_queue_cause cause)
+{
+	bool found = false;
 	LIST_HEAD(done);
 
 	spin_lock(&queue->lock);
 	if (!queue->closed)
-		axl_queue_poll(queue, &done);
+		found = axl_queue_poll(queue, &done);
+	if (found)
+		axl_queue_count(queue, cause, &done);
 	spin_unlock(&queue->lock);
-	axl_job_signal(queue, &done);
+	if (found)
+		axl_job_signal(queue, &done);
+	return found;
 }
 
-/* Queue lock held, the pair stopped: what came in time counts, the rest is aborted. */
+bool axl_queue_reap(struct axl_queue *queue)
+{
+	return axl_queue_take(queue, AXL_QUEUE_CALL);
+}
+
+void axl_queue_interrupt(struct axl_queue *queue)
+{
+	axl_queue_take(queue, AXL_QUEUE_INTERRUPT);
+}
+
+/*
+ * Queue lock held: how long the oldest completion has been seen lying there, in ns. A
+ * busy queue has always some, but never the same ones.
+ */
+static u64 axl_queue_suspect(struct axl_queue *queue)
+{
+	u64 completed = queue->qp.stats.completed;
+	u64 now = ktime_get_ns();
+
+	if (queue->closed || !axl_qp_is_ready(&queue->qp)) {
+		queue->suspect_ns = 0;
+		return 0;
+	}
+	if (!queue->suspect_ns || queue->suspect_completed != completed)
+		queue->suspect_ns = now;
+	queue->suspect_completed = completed;
+	return now - queue->suspect_ns;
+}
+
+u64 axl_queue_look(struct axl_queue *queue)
+{
+	bool suspicion;
+	u64 age;
+
+	spin_lock(&queue->lock);
+	age = axl_queue_suspect(queue);
+	suspicion = queue->suspect_ns;
+	spin_unlock(&queue->lock);
+	if (age < queue->grace_ns)
+		return suspicion ? queue->grace_ns - age : AXL_QUEUE_LOOK_NS;
+	axl_queue_take(queue, AXL_QUEUE_MISSED);
+	return AXL_QUEUE_LOOK_NS;
+}
+
+void axl_queue_get_stats(struct axl_queue *queue, struct drm_axl_queue_stats *stats_out)
+{
+	const struct axl_qp_stats *stats = &queue->stats;
+
+	spin_lock(&queue->lock);
+	if (!queue->closed)
+		queue->stats = queue->qp.stats;
+	*stats_out = (struct drm_axl_queue_stats){
+		.queue_id = stats_out->queue_id,
+		.in_flight = stats->submitted - stats->completed,
+		.submitted = stats->submitted,
+		.completed = stats->completed,
+		.failed = stats->failed,
+		.lost = stats->lost,
+		.aborted = stats->aborted,
+		.malformed = stats->malformed,
+		.bad_times = stats->bad_times,
+		.doorbells = stats->doorbells,
+		.interrupts = queue->interrupts,
+		.missed_interrupts = queue->missed_interrupts,
+		.bytes_submitted = stats->bytes,
+	};
+	spin_unlock(&queue->lock);
+}
+
+/*
+ * Queue lock held, the pair stopped: what came in time counts, the rest is aborted. No
+ * command can touch memory any more, not even a lost one.
+ */
 static void axl_queue_abort(struct axl_queue *queue, struct list_head *done)
 {
 	struct axl_cqe batch[AXL_QUEUE_BATCH];
@@ -189,6 +319,10 @@ static void axl_queue_abort(struct axl_queue *queue, struct list_head *done)
 		for (i = 0; i < count; i++)
 			axl_job_account(queue, &batch[i], done);
 	} while (count);
+	queue->stats = queue->qp.stats;
+	if (queue->lost)
+		axl_vm_queue_found(queue->vm);
+	queue->lost = false;
 }
 
 void axl_queue_retire(struct axl_queue *queue)
@@ -202,6 +336,7 @@ void axl_queue_retire(struct axl_queue *queue)
 	axl_qp_stop(&queue->qp); /* for its state: the device may be past answering */
 	spin_lock(&queue->lock);
 	axl_queue_abort(queue, &done);
+	axl_results_set_over(queue->results, queue->over);
 	spin_unlock(&queue->lock);
 	axl_queue_set(adev, queue->index, NULL);
 	axl_qp_deinit(&queue->qp);

@@ -9,6 +9,7 @@
 
 #include "axl_device.h"
 #include "axl_qp.h"
+#include "axl_results.h"
 #include "axl_vm.h"
 
 /* One batch. Its fence signals when its last command has ended. */
@@ -20,6 +21,7 @@ struct axl_job {
 	u64 first_sequence;
 	u64 last_sequence;
 	int error; /* the first failure, for the fence */
+	bool interrupt; /* the endpoint was asked for one at its end */
 };
 
 /* The first command that failed and was not reported yet. */
@@ -37,6 +39,9 @@ struct axl_queue {
 	u64 fence_context;
 	u32 slot_count; /* of the ring */
 	u32 index; /* queue pair */
+	u64 grace_ns; /* an interrupt comes so late at most */
+	struct eventfd_ctx *event; /* or NULL */
+	struct axl_results *results; /* one reference; written under the queue lock */
 
 	spinlock_t lock; /* the queue lock: guards all below */
 	bool closed; /* qp belongs to the holder of the device lock */
@@ -46,12 +51,21 @@ struct axl_queue {
 	u64 fence_seqno;
 	u64 ended_sequence; /* every command up to here has ended */
 	struct axl_failure failure;
+	bool lost; /* a command since the last start: it may still touch memory */
+	struct axl_qp_stats stats; /* as last seen: qp's own end with it */
+	u64 interrupt_sequence; /* last one that an interrupt was asked for */
+	u32 quiet_slots; /* submitted since then */
+	u64 interrupts;
+	u64 missed_interrupts;
+	u64 suspect_completed; /* completions were there, so many taken in before: ... */
+	u64 suspect_ns; /* ... since when; 0: no suspicion */
 };
 
 struct axl_queue_attr {
 	u32 slots_log2;
 	u32 coalesce_count;
 	u32 coalesce_us;
+	struct eventfd_ctx *event; /* becomes the queue's if that could be made */
 };
 
 int axl_queue_create(struct axl_vm *vm, const struct axl_queue_attr *attr,
@@ -62,8 +76,24 @@ void axl_queue_put(struct axl_queue *queue);
 /* The queue of a queue pair with a reference, or NULL. */
 struct axl_queue *axl_queue_get_by_index(struct axl_device *adev, unsigned int index);
 
-/* Take in what has completed and signal it. May sleep: yes (fences have callbacks). */
-void axl_queue_reap(struct axl_queue *queue);
+/*
+ * Take in what has completed and signal it; whether anything had. May sleep: yes (fences
+ * have callbacks).
+ */
+bool axl_queue_reap(struct axl_queue *queue);
+
+/* The same on an interrupt. */
+void axl_queue_interrupt(struct axl_queue *queue);
+
+/*
+ * The same by a waiter that nothing has woken for long. Completions that were there
+ * before are taken in only if their interrupt does not come even now: counted as missed.
+ * How long to sleep until the next look, in ns.
+ */
+u64 axl_queue_look(struct axl_queue *queue);
+
+struct drm_axl_queue_stats;
+void axl_queue_get_stats(struct axl_queue *queue, struct drm_axl_queue_stats *stats_out);
 
 /* Device lock held for all below. Close: nobody but the caller touches qp from now on. */
 void axl_queue_close(struct axl_queue *queue, int over);
@@ -82,7 +112,7 @@ void axl_job_begin(struct axl_job *job, struct axl_queue *queue); /* queue lock 
 /* Queue lock held: note how a command ended; move jobs that are over to done. */
 void axl_job_account(struct axl_queue *queue, const struct axl_cqe *cqe, struct list_head *done);
 
-/* No lock held: signal the fences of done, wake who waits for them. */
+/* No lock held: signal the fences of done, wake and tell who waits for them. */
 void axl_job_signal(struct axl_queue *queue, struct list_head *done);
 
 #endif

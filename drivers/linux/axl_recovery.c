@@ -3,6 +3,7 @@
 #include "axl_accel.h"
 #include "axl_ctrl.h"
 #include "axl_device.h"
+#include "axl_notify.h"
 #include "axl_queue.h"
 #include "axl_trace.h"
 #include "axl_vm.h"
@@ -148,6 +149,38 @@ static int axl_recovery_reset_queue(struct axl_device *adev, unsigned int index)
 	return err ? err : axl_queue_restart(queue);
 }
 
+/*
+ * Its owner wants it. Past the state machine: what one client does to his own queue must
+ * not count towards the storm that costs everybody the function.
+ */
+static int axl_recovery_reset_asked(struct axl_queue *queue)
+{
+	struct axl_device *adev = queue->adev;
+	int err;
+
+	if (adev->queues[queue->index] != queue)
+		return READ_ONCE(queue->over); /* changes under the device lock only */
+	err = axl_recovery_reset_queue(adev, queue->index);
+	if (!err)
+		return 0;
+	axl_recovery_feed(
+		adev, err == AXL_ERR_GONE ? AXL_RESET_EVENT_GONE : AXL_RESET_EVENT_DEVICE_DEAD, 0);
+	return err == AXL_ERR_GONE ? -ENODEV : -EIO;
+}
+
+int axl_recovery_reset_own(struct axl_queue *queue)
+{
+	struct axl_device *adev = queue->adev;
+	int ret;
+
+	mutex_lock(&adev->lock);
+	ret = axl_recovery_usable(adev);
+	if (!ret)
+		ret = axl_recovery_reset_asked(queue);
+	mutex_unlock(&adev->lock);
+	return ret;
+}
+
 static int axl_recovery_reset_function(struct axl_device *adev, enum axl_reset_action action)
 {
 	int err;
@@ -221,6 +254,8 @@ int axl_recovery_feed(struct axl_device *adev, u32 event, unsigned int queue)
 		action = axl_reset_feed(&adev->reset, ktime_get_ns(), axl_reset_outcome(err));
 	}
 	axl_recovery_conclude(adev, action);
+	if (action != AXL_RESET_ACTION_NONE)
+		axl_notify_all(adev);
 	return err;
 }
 
@@ -250,11 +285,12 @@ void axl_recovery_go_away(struct axl_device *adev)
 	pci_clear_master(adev->pdev);
 	axl_reset_feed(&adev->reset, ktime_get_ns(), AXL_RESET_EVENT_GONE);
 	axl_recovery_retire_all(adev, -ENODEV);
+	axl_notify_all(adev);
 }
 
 /* --- looking for trouble ---------------------------------------------------------------- */
 
-/* Poll first: an interrupt may be lost. */
+/* Poll first: an interrupt may be lost. Waiters do it themselves, and count it. */
 static void axl_recovery_look(struct axl_device *adev, struct axl_health_queue *seen)
 {
 	unsigned int i;
@@ -264,7 +300,8 @@ static void axl_recovery_look(struct axl_device *adev, struct axl_health_queue *
 
 		if (!queue)
 			continue;
-		axl_queue_reap(queue);
+		if (!waitqueue_active(&queue->wait))
+			axl_queue_reap(queue);
 		spin_lock(&queue->lock);
 		if (!queue->closed) {
 			seen[i].completed = queue->qp.stats.completed;
@@ -329,6 +366,7 @@ static void axl_recovery_take_error(struct axl_device *adev)
 	adev->error_records++;
 	axl_errblk_clear(&adev->os);
 	axl_recovery_log_error(adev, &error);
+	axl_notify_all(adev);
 }
 
 void axl_recovery_event_work(struct work_struct *work)

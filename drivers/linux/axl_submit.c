@@ -15,6 +15,7 @@ struct axl_batch {
 	const u8 *slots; /* the kernel's copy */
 	u32 slot_count;
 	bool nonblock;
+	bool quiet; /* no interrupt is wanted */
 	struct axl_job *job;
 	u64 sequence; /* out: of the last command */
 };
@@ -53,6 +54,19 @@ static int axl_submit_check(struct axl_queue *queue, const struct axl_batch *bat
 	return 0;
 }
 
+/*
+ * Queue lock held: whether the batch ends with an interrupt. Of quiet ones at least each
+ * half ring does, for those who wait for room.
+ */
+static bool axl_submit_wants_interrupt(struct axl_queue *queue, const struct axl_batch *batch)
+{
+	queue->quiet_slots += batch->slot_count;
+	if (batch->quiet && queue->quiet_slots <= queue->slot_count / 2)
+		return false;
+	queue->quiet_slots = 0;
+	return true;
+}
+
 /* Queue lock held; there is room and every command was checked. */
 static int axl_submit_push(struct axl_queue *queue, struct axl_batch *batch)
 {
@@ -60,6 +74,7 @@ static int axl_submit_push(struct axl_queue *queue, struct axl_batch *batch)
 	u32 at;
 
 	batch->job->first_sequence = queue->qp.next_sequence;
+	batch->job->interrupt = axl_submit_wants_interrupt(queue, batch);
 	for (at = 0; at < batch->slot_count; at += summary.slots) {
 		struct axl_qp_push push = {
 			.slots = batch->slots + (size_t)at * AXL_SLOT_BYTES,
@@ -69,7 +84,7 @@ static int axl_submit_push(struct axl_queue *queue, struct axl_batch *batch)
 
 		axl_cmd_check(push.slots, batch->slot_count - at, &summary);
 		push.slot_count = summary.slots;
-		push.interrupt = at + summary.slots == batch->slot_count;
+		push.interrupt = batch->job->interrupt && at + summary.slots == batch->slot_count;
 		push.direction = axl_submit_direction(&summary);
 		push.bytes = summary.bytes;
 		err = axl_qp_push(&queue->qp, &push, &batch->sequence);
@@ -77,6 +92,8 @@ static int axl_submit_push(struct axl_queue *queue, struct axl_batch *batch)
 			return axl_errno(err);
 	}
 	batch->job->last_sequence = batch->sequence;
+	if (batch->job->interrupt)
+		queue->interrupt_sequence = batch->sequence;
 	axl_job_begin(batch->job, queue);
 	axl_qp_ring(&queue->qp);
 	return 0;
@@ -109,16 +126,21 @@ static bool axl_submit_is_decided(struct axl_queue *queue, struct axl_batch *bat
 
 static int axl_submit_batch(struct axl_queue *queue, struct axl_batch *batch)
 {
-	int ret;
+	int ret, woken;
 
 	if (axl_submit_is_decided(queue, batch, &ret))
 		return ret;
 	axl_queue_reap(queue);
 	if (axl_submit_is_decided(queue, batch, &ret) || batch->nonblock)
 		return ret;
-	if (wait_event_interruptible(queue->wait, axl_submit_is_decided(queue, batch, &ret)))
-		return -ERESTARTSYS;
-	return ret;
+	do {
+		u64 nap_ns = axl_queue_look(queue);
+
+		woken = wait_event_interruptible_hrtimeout(
+			queue->wait, axl_submit_is_decided(queue, batch, &ret),
+			ns_to_ktime(nap_ns));
+	} while (woken == -ETIME);
+	return woken ? woken : ret;
 }
 
 /* --- arguments ----------------------------------------------------------------------- */
@@ -202,6 +224,7 @@ static int axl_submit_copy(struct axl_queue *queue, struct drm_file *file,
 	struct axl_batch batch = {
 		.slot_count = args->slot_count,
 		.nonblock = args->flags & DRM_AXL_SUBMIT_NONBLOCK,
+		.quiet = args->flags & DRM_AXL_SUBMIT_NO_INTERRUPT,
 	};
 	void *slots;
 	int ret;
@@ -225,8 +248,11 @@ int axl_submit_ioctl(struct drm_device *drm, void *data, struct drm_file *file)
 	struct axl_queue *queue;
 	int ret;
 
-	if (args->flags & ~DRM_AXL_SUBMIT_NONBLOCK || args->pad ||
+	if (args->flags & ~(DRM_AXL_SUBMIT_NONBLOCK | DRM_AXL_SUBMIT_NO_INTERRUPT) || args->pad ||
 	    args->in_sync_count > DRM_AXL_MAX_IN_SYNCS)
+		return -EINVAL;
+	/* Others wait for a fence without looking here: it must signal by itself. */
+	if (args->flags & DRM_AXL_SUBMIT_NO_INTERRUPT && args->out_sync)
 		return -EINVAL;
 	args->sequence = 0;
 	queue = axl_file_queue_get(file, args->queue_id);

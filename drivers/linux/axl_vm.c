@@ -29,7 +29,7 @@ static void axl_vm_reap(struct axl_vm *vm)
 	struct axl_mapping *mapping, *next;
 
 	/* Pairs with the increment in axl_submit: no job that began before is left. */
-	if (atomic_read(&vm->in_flight))
+	if (atomic_read(&vm->in_flight) || atomic_read(&vm->lost_queues))
 		return;
 	list_for_each_entry_safe(mapping, next, &vm->unmapped, node) {
 		list_del(&mapping->node);
@@ -47,13 +47,29 @@ static void axl_vm_reap_work(struct work_struct *work)
 	axl_vm_put(vm);
 }
 
-void axl_vm_job_done(struct axl_vm *vm)
+static void axl_vm_reap_later(struct axl_vm *vm)
 {
-	if (!atomic_dec_and_test(&vm->in_flight))
-		return;
 	kref_get(&vm->ref);
 	if (!schedule_work(&vm->reap_work))
 		axl_vm_put(vm);
+}
+
+void axl_vm_job_done(struct axl_vm *vm)
+{
+	if (atomic_dec_and_test(&vm->in_flight))
+		axl_vm_reap_later(vm);
+}
+
+/* Comes before axl_vm_job_done() for the job of the lost command: see axl_vm_reap(). */
+void axl_vm_queue_lost(struct axl_vm *vm)
+{
+	atomic_inc(&vm->lost_queues);
+}
+
+void axl_vm_queue_found(struct axl_vm *vm)
+{
+	if (atomic_dec_and_test(&vm->lost_queues))
+		axl_vm_reap_later(vm);
 }
 
 static void axl_vm_release(struct kref *ref)

@@ -23,6 +23,7 @@ struct axl_vm {
 	unsigned int number; /* of the context on the endpoint */
 	atomic_t queue_count; /* queues that use it */
 	atomic_t in_flight; /* jobs that may touch its memory */
+	atomic_t lost_queues; /* queues with a command whose end nobody saw */
 	struct work_struct reap_work; /* gives back what was unmapped */
 
 	struct mutex lock; /* the context lock: guards all below and the context's registers */
@@ -53,5 +54,12 @@ int axl_vm_fault_state(struct axl_vm *vm, bool clear);
 
 /* A job of this context has ended. May sleep: no. */
 void axl_vm_job_done(struct axl_vm *vm);
+
+/*
+ * A queue of this context lost a command, which may be at work for ever: memory stays
+ * taken until the queue was reset. May sleep: no.
+ */
+void axl_vm_queue_lost(struct axl_vm *vm);
+void axl_vm_queue_found(struct axl_vm *vm);
 
 #endif

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 /* Waiting until commands of a queue have ended. */
-#include <drm/drm_utils.h>
-
 #include "axl_file.h"
 #include "axl_ioctl.h"
 #include "axl_queue.h"
 #include "axl_trace.h"
+
+#define AXL_WAIT_QUIET_FIRST_NS (50ull * NSEC_PER_USEC)
+#define AXL_WAIT_QUIET_LAST_NS (2ull * NSEC_PER_MSEC)
 
 /* Whether there is nothing to wait for. */
 static bool axl_wait_has_ended(struct axl_queue *queue, u64 sequence)
@@ -18,18 +19,57 @@ static bool axl_wait_has_ended(struct axl_queue *queue, u64 sequence)
 	return ended;
 }
 
+/* Whether no interrupt will tell of it. */
+static bool axl_wait_is_quiet(struct axl_queue *queue, u64 sequence)
+{
+	bool quiet;
+
+	spin_lock(&queue->lock);
+	quiet = sequence > queue->interrupt_sequence;
+	spin_unlock(&queue->lock);
+	return quiet;
+}
+
+/* Look, and say how long to sleep now, in ns: after quiet batches at growing intervals. */
+static u64 axl_wait_look(struct axl_queue *queue, u64 sequence, u64 *quiet_ns)
+{
+	u64 nap_ns = *quiet_ns;
+
+	if (!axl_wait_is_quiet(queue, sequence))
+		return axl_queue_look(queue);
+	axl_queue_reap(queue);
+	*quiet_ns = min(2 * nap_ns, AXL_WAIT_QUIET_LAST_NS);
+	return nap_ns;
+}
+
 static int axl_wait_sleep(struct axl_queue *queue, const struct drm_axl_wait *args)
 {
-	long left;
+	u64 quiet_ns = AXL_WAIT_QUIET_FIRST_NS;
+	int ret = -ETIME;
+
+	while (ret == -ETIME) {
+		u64 nap_ns = axl_wait_look(queue, args->sequence, &quiet_ns);
+		s64 now_ns = ktime_get_ns();
+
+		if (args->timeout_ns <= now_ns)
+			return 0;
+		ret = wait_event_interruptible_hrtimeout(
+			queue->wait, axl_wait_has_ended(queue, args->sequence),
+			ns_to_ktime(min_t(u64, nap_ns, args->timeout_ns - now_ns)));
+	}
+	return ret;
+}
+
+static int axl_wait_until(struct axl_queue *queue, const struct drm_axl_wait *args)
+{
+	int ret;
 
 	axl_queue_reap(queue);
 	if (axl_wait_has_ended(queue, args->sequence))
 		return 0;
-	left = wait_event_interruptible_timeout(queue->wait,
-						axl_wait_has_ended(queue, args->sequence),
-						drm_timeout_abs_to_jiffies(args->timeout_ns));
+	ret = axl_wait_sleep(queue, args);
 	axl_trace_wake(queue, args->sequence);
-	return left < 0 ? -ERESTARTSYS : 0;
+	return ret;
 }
 
 /* Queue lock taken: fill in the outcome. */
@@ -73,7 +113,7 @@ int axl_wait_ioctl(struct drm_device *drm, void *data, struct drm_file *file)
 	if (!queue)
 		return -ENOENT;
 	if (axl_wait_was_submitted(queue, args->sequence))
-		ret = axl_wait_sleep(queue, args);
+		ret = axl_wait_until(queue, args);
 	if (!ret)
 		ret = axl_wait_outcome(queue, args);
 	axl_queue_put(queue);

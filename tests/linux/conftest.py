@@ -24,7 +24,12 @@ from diag.lab.kernel import DEFAULT_VERSION
 from diag.lab.session import Session
 from diag.lab.supervisor import CHECKOUT
 from diag.model.rack.client import RackClient
+from diag.model.rack.enumerate import enumerate_rack
+from diag.model.rack.spec import load_rack
 from tests.linux.uapi import declarations
+
+ENDPOINTS = enumerate_rack(load_rack("2x2")).endpoints
+FIRST, SECOND, THIRD, FOURTH = (placed.bdf for placed in ENDPOINTS)
 
 COMMAND_TIMEOUT_S = 120.0
 _POLL_S = 0.05
@@ -123,3 +128,11 @@ def driver(module: Path) -> Iterator[Driver]:
     """The guest with the 2x2 rack that most tests share."""
     with loaded(module, LabConfig("2x2", accel="tcg")) as made:
         yield made
+
+
+@pytest.fixture
+def quiet_kernel(driver: Driver) -> Iterator[None]:
+    """The test fails when the kernel complains while it runs."""
+    start = driver.lab.kernel_log_bytes()
+    yield
+    assert driver.lab.check_kernel_log(start, (r"pcieport|aer_inject|AER: PCIe Bus Error",)) == []

@@ -13,9 +13,18 @@ from collections.abc import Callable
 from typing import Any
 
 from pyaccel.spec.formats import Status
-from tests.linux.checks import arguments, identity, memory, queues, resets
+from tests.linux.checks import (
+    arguments,
+    events,
+    identity,
+    memory,
+    queue_resets,
+    queues,
+    resets,
+    results,
+)
 
-MODULES = (arguments, identity, memory, queues, resets)
+MODULES = (arguments, events, identity, memory, queue_resets, queues, resets, results)
 CHECKS: dict[str, Callable[..., Any]] = {
     check.__name__: check for module in MODULES for check in module.CHECKS
 }

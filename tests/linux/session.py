@@ -48,6 +48,7 @@ class Work:
         self.context = accel.do("context_create").context_id
         made = accel.do("queue_create", context_id=self.context, **queue)
         self.queue, self.index = made.queue_id, made.queue_index
+        self.results_at = (made.results_offset, made.results_bytes)
 
     def buffer(self, size: int, memory: int, flags: int = 0) -> Buffer:
         """A mapped buffer."""

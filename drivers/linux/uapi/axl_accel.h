@@ -44,6 +44,9 @@ extern "C" {
 #define DRM_AXL_SUBMIT 0x0b
 #define DRM_AXL_WAIT 0x0c
 #define DRM_AXL_RESET 0x0d
+#define DRM_AXL_QUEUE_RESET 0x0e
+#define DRM_AXL_QUEUE_STATS 0x0f
+#define DRM_AXL_NOTIFY 0x10
 
 /* --- who the endpoint is and how it is --------------------------------------- */
 
@@ -114,6 +117,16 @@ struct drm_axl_telemetry {
 #define DRM_AXL_ERROR_HAS_COMMAND 0x1
 #define DRM_AXL_ERROR_HAS_ADDRESS 0x2
 
+/*
+ * Tell an eventfd of this file when the endpoint raised an error, was reset, was given
+ * another device address, was wedged or is gone. One per open file: the newest counts.
+ * -EBADF: not a descriptor; -EINVAL: not an eventfd. Since 1.0
+ */
+struct drm_axl_notify {
+	__s32 event_fd; /* -1: nothing any more */
+	__u32 flags; /* zero */
+};
+
 /* The last record of the error block. Since 1.0 */
 struct drm_axl_error {
 	__u64 flags; /* in: zero; out: DRM_AXL_ERROR_HAS_* */
@@ -158,16 +171,26 @@ struct drm_axl_context_state {
 enum drm_axl_memory {
 	DRM_AXL_MEMORY_DEVICE = 0,
 	DRM_AXL_MEMORY_HOST = 1,
+	DRM_AXL_MEMORY_USER = 2, /* pages of the caller's own, pinned while the buffer lives */
 };
 
-/* Zero-filled memory. Close it with DRM_IOCTL_GEM_CLOSE. Since 1.0 */
+/* USER: the pages need not be writable; then every mapping must be READ_ONLY. */
+#define DRM_AXL_BO_CREATE_READ_ONLY 0x1
+
+/*
+ * DEVICE and HOST: zero-filled memory. USER: the pages at user_address, bytes of them,
+ * both multiples of the page size; no mmap_offset, as the caller has them mapped.
+ * -ENOMEM: none left, or RLIMIT_MEMLOCK is reached (USER); -EFAULT: not all of the range
+ * is mapped. Close it with DRM_IOCTL_GEM_CLOSE. Since 1.0
+ */
 struct drm_axl_bo_create {
 	__u64 bytes; /* in: rounded up to pages; out: what it became */
 	__u32 memory; /* enum drm_axl_memory */
-	__u32 flags; /* zero */
+	__u32 flags; /* DRM_AXL_BO_CREATE_* */
 	__u64 mmap_offset; /* out: for mmap() of the device file */
 	__u32 handle; /* out: GEM handle */
 	__u32 pad; /* zero */
+	__u64 user_address; /* USER only, else zero */
 };
 
 #define DRM_AXL_BO_MAP_READ_ONLY 0x1
@@ -193,16 +216,54 @@ struct drm_axl_bo_unmap {
 
 /* --- queues -------------------------------------------------------------------- */
 
+/*
+ * How the commands of a queue ended, without a system call: mmap(results_offset,
+ * results_bytes) of the device file, read-only, shows one struct drm_axl_results and
+ * behind it entry_count of struct drm_axl_result. The mapping outlives the queue.
+ *
+ * The result of a sequence is in entry sequence % entry_count. Read its sequence
+ * (acquire), the rest, and its sequence again: it is whole if both are the one that was
+ * looked for; a greater one says that it was too long ago.
+ */
+struct drm_axl_results {
+	__u64 ended_sequence; /* every command up to here has ended; written after its entry */
+	__u64 interrupts; /* that found completions of this queue */
+	__u64 missed_interrupts; /* waits that found completions that no interrupt told of */
+	__s32 over; /* 0, or -errno: why nothing more will end */
+	__u32 entry_count; /* a power of two, at least the slots of the ring */
+	__u64 reserved[4]; /* zero */
+};
+
+#define DRM_AXL_RESULT_TIMING_VALID 0x1 /* fetch_ns, start_ns and finish_ns are known */
+
+struct drm_axl_result {
+	__u64 sequence; /* 0: none yet, or being written */
+	__u32 status; /* enum axl_status */
+	__u32 result; /* see axl_status */
+	__u32 opcode;
+	__u32 flags; /* DRM_AXL_RESULT_* */
+	__u64 submit_ns;
+	__u64 fetch_ns; /* device times, converted; 0 if unknown */
+	__u64 start_ns;
+	__u64 finish_ns;
+	__u64 complete_ns;
+};
+
+#define DRM_AXL_QUEUE_EVENT_FD 0x1 /* event_fd is an eventfd: told of every completion */
+
 /* -ENOSPC: all queues of the endpoint are in use. Since 1.0 */
 struct drm_axl_queue_create {
 	__u32 context_id;
-	__u32 flags; /* zero */
+	__u32 flags; /* DRM_AXL_QUEUE_* */
 	__u32 slots_log2; /* 0: the default */
 	__u32 coalesce_count; /* QUEUE.COALESCE, up to 65535 */
 	__u32 coalesce_us; /* likewise */
+	__s32 event_fd; /* with EVENT_FD, else zero */
 	__u32 queue_id; /* out */
 	__u32 queue_index; /* out: queue pair of the endpoint, as in events */
-	__u32 pad; /* zero */
+	__u64 results_offset; /* out: for mmap() of the device file */
+	__u32 results_bytes; /* out */
+	__u32 slot_count; /* out: of the ring */
 };
 
 /* What is in flight ends with -ECANCELED. Since 1.0 */
@@ -211,10 +272,39 @@ struct drm_axl_queue_destroy {
 	__u32 pad; /* zero */
 };
 
+/*
+ * Stop the queue, end what is in flight with the status ABORTED, and start it again: the
+ * mildest way out of a hang, and after a lost command the way to get its memory back.
+ * -EIO: the endpoint did not stop it, and was reset instead. Since 1.0
+ */
+struct drm_axl_queue_reset {
+	__u32 queue_id;
+	__u32 pad; /* zero */
+};
+
+/* Counts since the queue was made; resets of the queue do not clear them. Since 1.0 */
+struct drm_axl_queue_stats {
+	__u32 queue_id;
+	__u32 in_flight; /* out */
+	__u64 submitted; /* out: commands, like all below unless they say otherwise */
+	__u64 completed; /* all that ended, also failed, lost and aborted ones */
+	__u64 failed;
+	__u64 lost; /* completion never came although a later one did */
+	__u64 aborted; /* given up by a reset */
+	__u64 malformed; /* completions that made no sense and were refused */
+	__u64 bad_times; /* completions whose times made no sense */
+	__u64 doorbells;
+	__u64 interrupts; /* that found completions of this queue */
+	__u64 missed_interrupts; /* waits that found completions that no interrupt told of */
+	__u64 bytes_submitted;
+};
+
 #define DRM_AXL_SUBMIT_NONBLOCK 0x1 /* -EAGAIN rather than waiting for ring space */
+#define DRM_AXL_SUBMIT_NO_INTERRUPT 0x2 /* nobody waits for this batch itself */
 
 /*
- * One batch of whole commands: all or nothing, one doorbell, one interrupt at its end.
+ * One batch of whole commands: all or nothing, one doorbell, one interrupt at its end
+ * unless NO_INTERRUPT (then its fence signals when somebody looks; -EINVAL with out_sync).
  * The kernel fills in sequence, context and the INTERRUPT flag. Waits for the fences
  * in in_syncs before it submits. Since 1.0
  */
@@ -273,6 +363,9 @@ struct drm_axl_reset {
 #define DRM_IOCTL_AXL_SUBMIT DRM_AXL_IOWR(DRM_AXL_SUBMIT, drm_axl_submit)
 #define DRM_IOCTL_AXL_WAIT DRM_AXL_IOWR(DRM_AXL_WAIT, drm_axl_wait)
 #define DRM_IOCTL_AXL_RESET DRM_AXL_IOWR(DRM_AXL_RESET, drm_axl_reset)
+#define DRM_IOCTL_AXL_QUEUE_RESET DRM_AXL_IOWR(DRM_AXL_QUEUE_RESET, drm_axl_queue_reset)
+#define DRM_IOCTL_AXL_QUEUE_STATS DRM_AXL_IOWR(DRM_AXL_QUEUE_STATS, drm_axl_queue_stats)
+#define DRM_IOCTL_AXL_NOTIFY DRM_AXL_IOWR(DRM_AXL_NOTIFY, drm_axl_notify)
 
 #if defined(__cplusplus)
 }

@@ -49,8 +49,16 @@ def hostile(bdf: str) -> list[list[Any]]:
         ("queue_create", {"context_id": context, "slots_log2": 1}),
         ("queue_create", {"context_id": context, "coalesce_us": 1 << 16}),
         ("submit", {"queue_id": queue, "slot_count": 0}),
-        ("submit", {"queue_id": queue, "slot_count": 1, "flags": 2}),
+        ("submit", {"queue_id": queue, "slot_count": 1, "flags": 4}),
+        ("submit", {"queue_id": queue, "slot_count": 1, "flags": 2, "out_sync": 1}),
         ("submit", {"queue_id": queue, "slot_count": 1, "in_sync_count": 65}),
+        ("queue_create", {"context_id": context, "flags": 2}),
+        ("queue_create", {"context_id": context, "event_fd": 1}),
+        ("queue_create", {"context_id": context, "flags": 1, "event_fd": accel.fd}),
+        ("queue_reset", {"queue_id": queue, "pad": 1}),
+        ("notify", {"event_fd": -1, "flags": 1}),
+        ("notify", {"event_fd": accel.fd}),
+        ("bo_create", {"bytes": PAGE, "memory": HOST, "user_address": PAGE}),
         ("wait", {"queue_id": queue, "sequence": 1 << 40}),
         ("reset", {"kind": 0}),
         ("reset", {"kind": 3}),
@@ -74,6 +82,8 @@ def not_found(bdf: str) -> list[list[Any]]:
         ("queue_destroy", {"queue_id": 999}),
         ("submit", {"queue_id": 999, "slot_count": 1}),
         ("wait", {"queue_id": 0}),
+        ("queue_reset", {"queue_id": 999}),
+        ("queue_stats", {"queue_id": 999}),
     ]
     return [[f"{name} {fields}", accel.attempt(name, **fields)[0]] for name, fields in cases]
 

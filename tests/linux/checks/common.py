@@ -3,6 +3,11 @@
 
 from __future__ import annotations
 
+import os
+import select
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.linux.session import HOST, PAGE, Work, fence_wait
@@ -34,3 +39,39 @@ def held(bdf: str) -> tuple[Work, int]:
     work = Work(open_at(bdf))
     word = work.buffer(PAGE, HOST)
     return work, work.submit(fence_wait(word.va, 1))
+
+
+def holding(work: Work) -> tuple[int, Callable[[], None]]:
+    """A command in a queue that waits, and what lets it go on."""
+    word = work.buffer(PAGE, HOST)
+
+    def release() -> None:
+        word.cpu[0:8] = struct.pack("<Q", 1)
+
+    return work.submit(fence_wait(word.va, 1)), release
+
+
+def queue_stats(work: Work) -> dict[str, int]:
+    """QUEUE_STATS by name."""
+    made = work.accel.do("queue_stats", queue_id=work.queue)
+    fields = work.accel.interface.ffi.typeof(made).item.fields
+    return {name: getattr(made, name) for name, _ in fields if name != "queue_id"}
+
+
+def is_told(event: int, timeout_s: float = 20.0) -> bool:
+    """Whether an eventfd becomes readable; then it is quiet again."""
+    ready = select.select([event], [], [], timeout_s)[0]
+    if ready:
+        os.eventfd_read(event)
+    return bool(ready)
+
+
+@contextmanager
+def unbound(bdf: str) -> Iterator[None]:
+    """The driver taken away from an endpoint, until the block ends."""
+    driver = Path("/sys/bus/pci/drivers/axl")
+    (driver / "unbind").write_text(bdf)
+    try:
+        yield
+    finally:
+        (driver / "bind").write_text(bdf)

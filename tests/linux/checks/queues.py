@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
-"""Queues: order, room, hangs, and the tracepoints of a command."""
+"""Queues: order, room, hangs, counters, and the tracepoints of a command."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import struct
 import threading
 from typing import Any
 
-from tests.linux.checks.common import TRACING, open_at
-from tests.linux.session import HOST, PAGE, Work, fence_wait, nop
+from tests.linux.checks.common import TRACING, holding, open_at, queue_stats
+from tests.linux.results import Results
+from tests.linux.session import HOST, PAGE, Work, copy, fence_wait, nop
 from tests.linux.syncobj import Syncobj
 
 
@@ -94,4 +95,21 @@ def stages(bdf: str) -> dict[str, Any]:
     return {"status": status, "events": sorted(seen)}
 
 
-CHECKS = (syncobjs, nonblock, hang, later, stages)
+def stats(bdf: str) -> dict[str, Any]:
+    """Counters of a queue after known work, in flight and after."""
+    work = Work(open_at(bdf))
+    shown = Results(work)
+    buffer = work.buffer(PAGE, HOST)
+    work.run(nop() * 3 + copy(buffer.va, buffer.va + 2048, 1000))
+    work.run(copy(1 << 47, buffer.va, 64))
+    work.accel.do("context_state", context_id=work.context, flags=1)
+    held, release = holding(work)
+    during = queue_stats(work)
+    release()
+    work.wait(held)
+    after, head = queue_stats(work), shown.head()
+    same = [after["interrupts"] == head.interrupts, after["missed_interrupts"] == 0]
+    return {"during": during, "in_flight": after["in_flight"], "same": same}
+
+
+CHECKS = (syncobjs, nonblock, hang, later, stages, stats)
