@@ -163,9 +163,12 @@ static int axl_recovery_reset_asked(struct axl_queue *queue)
 	err = axl_recovery_reset_queue(adev, queue->index);
 	if (!err)
 		return 0;
-	axl_recovery_feed(
-		adev, err == AXL_ERR_GONE ? AXL_RESET_EVENT_GONE : AXL_RESET_EVENT_DEVICE_DEAD, 0);
-	return err == AXL_ERR_GONE ? -ENODEV : -EIO;
+	if (err == AXL_ERR_GONE) {
+		axl_recovery_feed(adev, AXL_RESET_EVENT_GONE, 0);
+		return -ENODEV;
+	}
+	axl_recovery_feed(adev, AXL_RESET_EVENT_DEVICE_DEAD, 0);
+	return -EIO;
 }
 
 int axl_recovery_reset_own(struct axl_queue *queue)
@@ -300,6 +303,7 @@ static void axl_recovery_look(struct axl_device *adev, struct axl_health_queue *
 
 		if (!queue)
 			continue;
+		/* Who comes to wait just now looks by himself first: no barrier is needed. */
 		if (!waitqueue_active(&queue->wait))
 			axl_queue_reap(queue);
 		spin_lock(&queue->lock);

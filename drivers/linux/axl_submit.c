@@ -134,11 +134,10 @@ static int axl_submit_batch(struct axl_queue *queue, struct axl_batch *batch)
 	if (axl_submit_is_decided(queue, batch, &ret) || batch->nonblock)
 		return ret;
 	do {
-		u64 nap_ns = axl_queue_look(queue);
+		ktime_t nap = ns_to_ktime(axl_queue_look(queue));
 
 		woken = wait_event_interruptible_hrtimeout(
-			queue->wait, axl_submit_is_decided(queue, batch, &ret),
-			ns_to_ktime(nap_ns));
+			queue->wait, axl_submit_is_decided(queue, batch, &ret), nap);
 	} while (woken == -ETIME);
 	return woken ? woken : ret;
 }

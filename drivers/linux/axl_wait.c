@@ -53,9 +53,10 @@ static int axl_wait_sleep(struct axl_queue *queue, const struct drm_axl_wait *ar
 
 		if (args->timeout_ns <= now_ns)
 			return 0;
-		ret = wait_event_interruptible_hrtimeout(
-			queue->wait, axl_wait_has_ended(queue, args->sequence),
-			ns_to_ktime(min_t(u64, nap_ns, args->timeout_ns - now_ns)));
+		nap_ns = min_t(u64, nap_ns, args->timeout_ns - now_ns);
+		ret = wait_event_interruptible_hrtimeout(queue->wait,
+							 axl_wait_has_ended(queue, args->sequence),
+							 ns_to_ktime(nap_ns));
 	}
 	return ret;
 }
