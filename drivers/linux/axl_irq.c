@@ -53,31 +53,72 @@ static int axl_irq_request(struct axl_device *adev, unsigned int number)
 					 axl_irq_thread, IRQF_ONESHOT, dev_name(dev), vector);
 }
 
-int axl_irq_setup(struct axl_device *adev)
-{
-	int count = pci_alloc_irq_vectors(adev->pdev, 1, 1 + adev->ident.queue_count,
-					  PCI_IRQ_MSIX | PCI_IRQ_MSI);
-	unsigned int i;
-	int ret;
-
-	if (count < 0)
-		return dev_err_probe(&adev->pdev->dev, count, "no interrupt vector\n");
-	adev->vector_count = count;
-	for (i = 0; i < adev->vector_count; i++) {
-		ret = axl_irq_request(adev, i);
-		if (ret)
-			return dev_err_probe(&adev->pdev->dev, ret, "vector %u\n", i);
-		adev->vectors_requested++;
-	}
-	return 0;
-}
-
-void axl_irq_teardown(struct axl_device *adev)
+static void axl_irq_release(struct axl_device *adev)
 {
 	while (adev->vectors_requested) {
 		struct axl_vector *vector = &adev->vectors[--adev->vectors_requested];
 
 		devm_free_irq(&adev->pdev->dev, pci_irq_vector(adev->pdev, vector->number), vector);
 	}
+}
+
+/*
+ * A CPU of x86 has about 200 vectors for all devices, and those that are first take them:
+ * a part of them, divided by the endpoints that are there.
+ */
+#define AXL_IRQ_PER_CPU 128
+
+static unsigned int axl_irq_share(const struct axl_device *adev)
+{
+	struct pci_dev *other = NULL;
+	unsigned int endpoints = 0;
+
+	while ((other = pci_get_device(AXL_PCI_VENDOR_ID, AXL_PCI_DEVICE_ID, other)))
+		endpoints++;
+	return clamp(num_online_cpus() * AXL_IRQ_PER_CPU / max(endpoints, 1u), 1u,
+		     1 + adev->ident.queue_count);
+}
+
+/* Up to limit vectors with their handlers; how many could be had, also when it fails. */
+static int axl_irq_try(struct axl_device *adev, unsigned int limit, unsigned int *had)
+{
+	int count = pci_alloc_irq_vectors(adev->pdev, 1, limit, PCI_IRQ_MSIX | PCI_IRQ_MSI);
+	int ret = 0;
+
+	*had = 0;
+	if (count < 0)
+		return count;
+	adev->vector_count = count;
+	while (!ret && adev->vectors_requested < adev->vector_count) {
+		ret = axl_irq_request(adev, adev->vectors_requested);
+		if (!ret)
+			adev->vectors_requested++;
+	}
+	*had = adev->vectors_requested;
+	if (ret) {
+		axl_irq_release(adev);
+		pci_free_irq_vectors(adev->pdev);
+	}
+	return ret;
+}
+
+int axl_irq_setup(struct axl_device *adev)
+{
+	unsigned int limit, had = axl_irq_share(adev);
+	int ret;
+
+	/* The vectors exist, but only requesting them tells whether a CPU has room. */
+	do {
+		limit = had;
+		ret = axl_irq_try(adev, limit, &had);
+	} while (ret == -ENOSPC && had);
+	if (ret)
+		return dev_err_probe(&adev->pdev->dev, ret, "no interrupt vector\n");
+	return 0;
+}
+
+void axl_irq_teardown(struct axl_device *adev)
+{
+	axl_irq_release(adev);
 	cancel_work_sync(&adev->event_work);
 }
