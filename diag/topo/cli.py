@@ -58,7 +58,7 @@ def info(  # noqa: PLR0913, PLR0917 - one per option
         typer.Argument(metavar="[OBJECT]", help="Endpoint number, bus address, or identity."),
     ] = None,
     source: Annotated[
-        str, typer.Option("--source", help="auto, rack, rack:NAME, rack:DIR or file:PATH.")
+        str, typer.Option("--source", help="auto, kernel, rack, rack:NAME, rack:DIR or file:PATH.")
     ] = "auto",
     table: Annotated[bool, typer.Option("--table", help="One line per endpoint.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The whole tree as JSON.")] = False,
@@ -123,8 +123,9 @@ def _registers(source: Source, endpoint: Endpoint) -> dict[str, list[dict[str, A
 def _find(rack: Rack, subject: str) -> Endpoint | Port:
     wanted = subject.lower()
     for endpoint in rack.endpoints:
-        identity = endpoint.identity
-        if wanted in {str(endpoint.n), f"ep{endpoint.n}", identity, identity.replace("0x", "")}:
+        identity = endpoint.identity or ""
+        names = {str(endpoint.n), f"ep{endpoint.n}", identity, identity.replace("0x", "")}
+        if wanted and wanted in names:
             return endpoint
     long = wanted if wanted.count(":") == 2 else f"0000:{wanted}"
     members: list[Endpoint | Port] = [*rack.endpoints, *rack.ports]

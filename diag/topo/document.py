@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from diag.topo.findings import find
-from diag.topo.model import Address, Aer, Bar, Endpoint, Link, Port, Rack
+from diag.topo.model import Address, Aer, Bar, Endpoint, Link, Pci, Peer, Port, Rack
 
 FORMAT: Final = "axl-topology"
-VERSION: Final = 1
+VERSION: Final = 2
 MAX_DEPTH: Final = 64
 """Ports above each other; as in the schema of an endpoint's path."""
 
@@ -45,8 +45,8 @@ def document_of(rack: Rack, member: Endpoint | Port) -> dict[str, Any]:
     """The same document with nothing but one endpoint or port, the ports above it, its findings."""
     above = {port.bdf for port in _upwards(rack, member.parent)}
     shown = above | {member.bdf}
-    if isinstance(member, Endpoint):
-        shown.add(f"card:0x{member.serial:016x}")
+    if isinstance(member, Endpoint) and member.card_name is not None:
+        shown.add(member.card_name)
     document = to_document(rack)
     for kind in ("ports", "endpoints"):
         document[kind] = [item for item in document[kind] if item["bdf"] in shown]
@@ -74,6 +74,7 @@ def from_document(text: str, source: str) -> Rack:
 
     try:
         document = json.loads(text)
+        _check_version(document)
         _validator(jsonschema.Draft202012Validator)(SCHEMA).validate(document)
     except (ValueError, RecursionError) as error:
         raise DocumentError(f"no valid JSON: {str(error)[:120]}") from None
@@ -92,6 +93,12 @@ def from_document(text: str, source: str) -> Rack:
     return rack
 
 
+def _check_version(document: Any) -> None:
+    version = document.get("version") if isinstance(document, dict) else None
+    if isinstance(version, int) and version < VERSION:
+        raise DocumentError(f"version {version}, this tool reads {VERSION}: save it again")
+
+
 def _validator(base: Any) -> Any:
     """`base`, but 1.0 is no integer: JSON Schema takes it for one, and nothing below us does."""
     import jsonschema.validators as module  # noqa: PLC0415 - slow to import
@@ -102,23 +109,26 @@ def _validator(base: Any) -> Any:
 
 
 def _port(port: Port) -> dict[str, Any]:
+    # asdict would deep-copy the mapping of reasons, which may be a read-only proxy.
+    plain = dataclasses.asdict(dataclasses.replace(port, unavailable={}))
     return {
-        **dataclasses.asdict(port),
+        **plain,
         "window_base": _hex(port.window_base),
         "window_limit": _hex(port.window_limit),
+        "unavailable": dict(port.unavailable),
     }
 
 
 def _endpoint(endpoint: Endpoint) -> dict[str, Any]:
-    # asdict would deep-copy the mapping of reasons, which may be a read-only proxy.
     plain = dataclasses.asdict(dataclasses.replace(endpoint, unavailable={}))
     bars = [{**dataclasses.asdict(bar), "address": _hex(bar.address)} for bar in endpoint.bars]
     return {
         **plain,
         "path": list(endpoint.path),
         "identity": endpoint.identity,
-        "serial": f"0x{endpoint.serial:016x}",
+        "serial": None if endpoint.serial is None else f"0x{endpoint.serial:016x}",
         "bars": bars,
+        "peers": None if endpoint.peers is None else list(plain["peers"]),
         "unavailable": dict(endpoint.unavailable),
     }
 
@@ -129,6 +139,7 @@ def _read_port(item: dict[str, Any]) -> Port:
             **item,
             "link": Link(**item["link"]),
             "aer": Aer(**item["aer"]),
+            "pci": Pci(**item["pci"]),
             "window_base": _unhex(item["window_base"]),
             "window_limit": _unhex(item["window_limit"]),
         }
@@ -137,16 +148,18 @@ def _read_port(item: dict[str, Any]) -> Port:
 
 def _read_endpoint(item: dict[str, Any]) -> Endpoint:
     given = {key: value for key, value in item.items() if key != "identity"}
-    address = item["address"]
+    address, peers = item["address"], item["peers"]
     return Endpoint(
         **{
             **given,
             "path": tuple(item["path"]),
-            "serial": int(item["serial"], 16),
+            "serial": _unhex(item["serial"]),
             "link": Link(**item["link"]),
             "aer": Aer(**item["aer"]),
-            "bars": tuple(Bar(**{**b, "address": int(b["address"], 16)}) for b in item["bars"]),
+            "bars": tuple(Bar(**{**b, "address": _unhex(b["address"])}) for b in item["bars"]),
             "address": None if address is None else Address(**address),
+            "pci": Pci(**item["pci"]),
+            "peers": None if peers is None else tuple(Peer(**peer) for peer in peers),
         }
     )
 

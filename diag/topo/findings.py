@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from diag.topo.model import Endpoint, Link, Port, Rack
-from diag.topo.text import short_link
+from diag.topo.text import short_link, size
+from pyaccel.spec.formats import PCI_DEVICE_ID, PCI_VENDOR_ID
 
 Severity = Literal["error", "warning", "note"]
 
@@ -28,7 +29,7 @@ def find(rack: Rack) -> list[Finding]:
     """All findings, errors first, then in the order of the tree."""
     found = [*_links(rack), *_cards(rack)]
     for endpoint in rack.endpoints:
-        found += [*_health(endpoint), *_address(endpoint)]
+        found += [*_health(endpoint), *_address(endpoint), *_linux(endpoint), *_peers(endpoint)]
     order = {"error": 0, "warning": 1, "note": 2}
     return sorted(found, key=lambda finding: order[finding.severity])
 
@@ -55,6 +56,8 @@ def _slow_link(port: Port) -> Finding:
 def _cards(rack: Rack) -> Iterator[Finding]:
     for serial, endpoints in rack.cards().items():
         count = endpoints[0].count
+        if count is None:
+            continue
         missing = sorted(set(range(count)) - {endpoint.index for endpoint in endpoints})
         if missing:
             names = ", ".join(map(str, missing))
@@ -70,11 +73,11 @@ def _cards(rack: Rack) -> Iterator[Finding]:
 def _health(endpoint: Endpoint) -> Iterator[Finding]:
     reason = f": {endpoint.health_reason}" if endpoint.health_reason else ""
     if endpoint.health == "gone":
-        text, advice = "the endpoint is gone", f"accel-rack restart-card {endpoint.card}"
+        text, advice = "the endpoint is gone", _revive(endpoint)
     elif endpoint.health == "wedged":
         text, advice = "an error stopped the endpoint", "reset it; accel-info shows its error"
     elif endpoint.health == "stale":
-        text, advice = "the endpoint gives no answer", f"accel-rack restart-card {endpoint.card}"
+        text, advice = "the endpoint gives no answer", _revive(endpoint)
     else:
         return
     yield Finding("error", f"endpoint-{endpoint.health}", endpoint.bdf, f"{text}{reason}", advice)
@@ -98,5 +101,57 @@ def _address(endpoint: Endpoint) -> Iterator[Finding]:
         "address-stale",
         endpoint.bdf,
         "no device address since the last reset; peer-to-peer is refused",
-        "it is set up when a program opens the endpoint",
+        _how_addressed(endpoint),
     )
+
+
+def _is_linux(endpoint: Endpoint) -> bool:
+    return endpoint.pci.vendor_id is not None
+
+
+def _revive(endpoint: Endpoint) -> str:
+    if not _is_linux(endpoint):
+        return f"accel-rack restart-card {endpoint.card}"
+    devices = f"/sys/bus/pci/devices/{endpoint.bdf}"
+    return f"find it again: echo 1 > {devices}/remove; echo 1 > /sys/bus/pci/rescan"
+
+
+def _how_addressed(endpoint: Endpoint) -> str:
+    if not _is_linux(endpoint):
+        return "it is set up when a program opens the endpoint"
+    return f"the driver sets it up by itself; if it stays so: dmesg | grep {endpoint.bdf}"
+
+
+def _linux(endpoint: Endpoint) -> Iterator[Finding]:
+    """What can be wrong before the driver is there at all."""
+    ours = (endpoint.pci.vendor_id, endpoint.pci.device_id) == (PCI_VENDOR_ID, PCI_DEVICE_ID)
+    if ours and endpoint.pci.driver is None:
+        yield Finding(
+            "error",
+            "no-driver",
+            endpoint.bdf,
+            "no driver is bound to this accelerator",
+            f"modprobe axl; if that does not help: dmesg | grep {endpoint.bdf}",
+        )
+    for bar in endpoint.bars:
+        if bar.address is None:
+            yield Finding(
+                "error",
+                "bar-unassigned",
+                endpoint.bdf,
+                f"BAR{bar.number} ({size(bar.size_bytes)}) has no address",
+                "boot with pci=realloc, or enable 64-bit addresses in the firmware's settings",
+            )
+
+
+def _peers(endpoint: Endpoint) -> Iterator[Finding]:
+    peers = endpoint.peers or ()
+    for reason in dict.fromkeys(peer.reason for peer in peers if not peer.reachable):
+        count = sum(peer.reason == reason for peer in peers)
+        yield Finding(
+            "note",
+            "peer-unreachable",
+            endpoint.bdf,
+            f"{count} of {len(peers)} peers are reached through host memory only: {reason}",
+            "nothing needs to be done; copies between them take two steps",
+        )

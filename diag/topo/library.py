@@ -11,7 +11,7 @@ from diag.topo.model import Endpoint
 
 def opens_as(source: str, endpoint: Endpoint) -> str:
     """The URI that opens the endpoint, or why libaxl does not list it ("— (reason)")."""
-    if not source.startswith("rack:"):
+    if source.startswith("file:"):
         return "— (a recording cannot be opened)"
     try:
         listed = pyaccel.devices(source)

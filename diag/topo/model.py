@@ -10,14 +10,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-PortKind = Literal["root", "upstream", "downstream"]
+PortKind = Literal["root", "upstream", "downstream", "bridge"]
+"""bridge: to or from conventional PCI."""
 AddressState = Literal["stale", "committed", "rejected"]
-Health = Literal["online", "wedged", "gone", "stale", "unknown"]
+Health = Literal["online", "resetting", "wedged", "gone", "stale", "unknown"]
 """stale: it did not answer in time; unknown: nobody was there to ask."""
 
-PORT_KINDS: Final[tuple[PortKind, ...]] = ("root", "upstream", "downstream")
+PORT_KINDS: Final[tuple[PortKind, ...]] = ("root", "upstream", "downstream", "bridge")
 ADDRESS_STATES: Final[tuple[AddressState, ...]] = ("stale", "committed", "rejected")
-HEALTHS: Final[tuple[Health, ...]] = ("online", "wedged", "gone", "stale", "unknown")
+HEALTHS: Final[tuple[Health, ...]] = (
+    "online", "resetting", "wedged", "gone", "stale", "unknown",
+)  # fmt: skip
 
 GIGATRANSFERS: Final = {1: "2.5", 2: "5", 3: "8", 4: "16", 5: "32", 6: "64"}
 """GT/s by Link Speed field (PCIe 6.0 s7.5.3.18)."""
@@ -51,10 +54,10 @@ class Aer:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One base address register: bus address, and bytes where they are known."""
+    """One base address register: bus address (None: none assigned), and bytes where known."""
 
     number: int
-    address: int
+    address: int | None
     size_bytes: int | None
 
 
@@ -64,7 +67,29 @@ class Address:
 
     state: AddressState
     reason: str | None
-    generation: int
+    generation: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Another endpoint as seen from one: whether requests go there directly, or why not."""
+
+    identity: str
+    bdf: str
+    reachable: bool
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pci:
+    """What Linux knows of a function; all None from a source that is not Linux."""
+
+    vendor_id: int | None = None
+    device_id: int | None = None
+    class_code: int | None = None
+    driver: str | None = None
+    numa_node: int | None = None
+    iommu_group: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,27 +100,32 @@ class Port:
     kind: PortKind
     parent: str | None
     slot: int | None
-    secondary: int
-    subordinate: int
+    secondary: int | None
+    subordinate: int | None
     link: Link
     window_base: int | None
     window_limit: int | None
     aer: Aer = Aer()
+    pci: Pci = Pci()
+    unavailable: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One endpoint. `path` names the ports above it, root port first."""
+    """One endpoint. `path` names the ports above it, root port first.
+
+    Who it is (card, serial, index, count) is None for devices that are not ours.
+    """
 
     n: int
     bdf: str
-    parent: str
+    parent: str | None
     path: tuple[str, ...]
     slot: int | None
-    card: int
-    serial: int
-    index: int
-    count: int
+    card: int | None
+    serial: int | None
+    index: int | None
+    count: int | None
     link: Link
     bars: tuple[Bar, ...]
     irq: str | None
@@ -106,12 +136,20 @@ class Endpoint:
     address: Address | None = None
     client_pid: int | None = None
     aer: Aer = Aer()
+    pci: Pci = Pci()
+    peers: tuple[Peer, ...] | None = None
     unavailable: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def identity(self) -> str:
+    def identity(self) -> str | None:
         """What stays the same wherever the card is plugged: card:0xSERIAL/INDEX."""
-        return f"card:0x{self.serial:016x}/{self.index}"
+        known = self.card_name is not None and self.index is not None
+        return f"{self.card_name}/{self.index}" if known else None
+
+    @property
+    def card_name(self) -> str | None:
+        """The card that it is on: card:0xSERIAL."""
+        return None if self.serial is None else f"card:0x{self.serial:016x}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +175,14 @@ class Rack:
         """The ports whose parent it is; None gives the root ports."""
         return (port for port in self.ports if port.parent == bdf)
 
-    def endpoints_below(self, bdf: str) -> Iterator[Endpoint]:
-        """The endpoints whose parent it is."""
+    def endpoints_below(self, bdf: str | None) -> Iterator[Endpoint]:
+        """The endpoints whose parent it is; None gives those on the root complex itself."""
         return (endpoint for endpoint in self.endpoints if endpoint.parent == bdf)
 
     def cards(self) -> dict[int, tuple[Endpoint, ...]]:
-        """The endpoints by card serial."""
-        serials = dict.fromkeys(endpoint.serial for endpoint in self.endpoints)
-        return {s: tuple(e for e in self.endpoints if e.serial == s) for s in serials}
+        """The endpoints by card serial, without those that have none."""
+        found: dict[int, list[Endpoint]] = {}
+        for endpoint in self.endpoints:
+            if endpoint.serial is not None:
+                found.setdefault(endpoint.serial, []).append(endpoint)
+        return {serial: tuple(endpoints) for serial, endpoints in found.items()}

@@ -3,19 +3,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from diag.printable import printable
 from diag.topo.findings import Finding, find
-from diag.topo.model import Aer, Endpoint, Port, Rack
+from diag.topo.model import Aer, Endpoint, Pci, Port, Rack
 from diag.topo.text import UNKNOWN, bdf_shortener, dash, full_link, short_link, size
 
 Paint = Callable[[str, str], str]
 """(text, severity) to the text as the terminal shall show it."""
 
 WIDTH = 80
+
+_COLUMNS = (
+    "EP", "BDF", "SLOT", "IDENTITY", "LINK", "HEALTH", "ADDRESS", "IRQ", "MEMORY", "PEERS", "PID",
+)  # fmt: skip
 
 SLOW = "!"
 """Marks a link that trained below what it can do."""
@@ -29,28 +34,26 @@ def plain(text: str, _severity: str) -> str:
 def render_tree(rack: Rack, paint: Paint = plain) -> Iterator[str]:
     """The tree with one line per port and endpoint, then what is wrong."""
     yield from _headlines(rack)
-    tree = _Tree(rack, paint)
-    roots = list(rack.ports_below(None))
-    for port in roots:
-        yield from tree.port(port, "", last=port is roots[-1])
+    yield from _Tree(rack, paint).members(None, "")
     yield from _finding_lines(find(rack), paint)
 
 
 def render_table(rack: Rack) -> Iterator[str]:
     """One line per endpoint."""
     cut = bdf_shortener(rack)
-    rows = [("EP", "BDF", "SLOT", "IDENTITY", "LINK", "HEALTH", "ADDRESS", "IRQ", "MEMORY", "PID")]
+    rows = [_COLUMNS]
     rows += [
         (
             str(endpoint.n),
             endpoint.bdf[cut:],
             dash(endpoint.slot),
-            endpoint.identity.removeprefix("card:"),
+            _name(endpoint).removeprefix("card:"),
             _marked_link(endpoint),
             endpoint.health,
             _address(endpoint),
             dash(endpoint.irq),
             size(endpoint.memory_bytes),
+            _reachable(endpoint),
             dash(endpoint.client_pid),
         )
         for endpoint in rack.endpoints
@@ -69,7 +72,7 @@ def render_endpoint(
         blocks: register blocks by name, or why a block could not be read.
         opens_as: what a program passes to open it, as the library says.
     """
-    yield f"endpoint {endpoint.n}: {endpoint.identity} at {endpoint.bdf}"
+    yield f"endpoint {endpoint.n}: {_name(endpoint)} at {endpoint.bdf}"
     yield from _pairs([*_endpoint_pairs(endpoint), ("opens as", printable(opens_as, 200))])
     yield "path"
     for bdf in endpoint.path:
@@ -77,10 +80,14 @@ def render_endpoint(
         if port is not None:
             yield f"  {port.bdf}  {port.kind:10}  {full_link(port.link)}"
     for bar in endpoint.bars:
-        yield f"BAR{bar.number}    {bar.address:#014x}  {size(bar.size_bytes)}"
+        address = "not assigned" if bar.address is None else f"{bar.address:#014x}"
+        yield f"BAR{bar.number}    {address}  {size(bar.size_bytes)}"
+    yield from _peer_lines(endpoint)
     for name, block in blocks.items():
         yield from _block(name, block)
-    yield from _finding_lines(_about(rack, {endpoint.bdf, endpoint.parent, _card(endpoint)}), plain)
+    yield from _finding_lines(
+        _about(rack, {endpoint.bdf, endpoint.parent, endpoint.card_name}), plain
+    )
 
 
 def render_port(rack: Rack, port: Port) -> Iterator[str]:
@@ -88,15 +95,19 @@ def render_port(rack: Rack, port: Port) -> Iterator[str]:
     window = UNKNOWN
     if port.window_base is not None and port.window_limit is not None:
         window = f"{port.window_base:#x}..{port.window_limit:#x}"
+    buses = UNKNOWN
+    if port.secondary is not None and port.subordinate is not None:
+        buses = f"{port.secondary:02x}..{port.subordinate:02x}"
     yield f"port {port.bdf}: {port.kind}"
     yield from _pairs(
         [
             ("parent", dash(port.parent)),
             ("slot", dash(port.slot)),
-            ("link", full_link(port.link)),
-            ("buses below", f"{port.secondary:02x}..{port.subordinate:02x}"),
+            ("link", _link(port)),
+            ("buses below", buses),
             ("window", window),
-            ("errors", _aer(port.aer)),
+            ("errors", _errors(port)),
+            *_pci_pairs(port.pci),
             ("below", ", ".join(_below(rack, port)) or "nothing"),
         ]
     )
@@ -113,39 +124,46 @@ class _Tree:
     def port(self, port: Port, prefix: str, *, last: bool) -> Iterator[str]:
         yield f"{prefix}{_branch(last=last)}{self._port_text(port)}"
         inner = prefix + ("   " if last else "│  ")
-        ports = list(self._rack.ports_below(port.bdf))
-        endpoints = list(self._rack.endpoints_below(port.bdf))
+        below = list(self.members(port.bdf, inner))
+        yield from below or [f"{inner}{_branch(last=True)}(empty)"]
+
+    def members(self, bdf: str | None, prefix: str) -> Iterator[str]:
+        """What hangs on a port, or on the root complex itself."""
+        ports = list(self._rack.ports_below(bdf))
+        endpoints = list(self._rack.endpoints_below(bdf))
         children: list[Port | Endpoint] = [*endpoints, *ports]
         for child in children:
             at_end = child is children[-1]
             if isinstance(child, Port):
-                yield from self.port(child, inner, last=at_end)
+                yield from self.port(child, prefix, last=at_end)
             else:
-                yield f"{inner}{_branch(last=at_end)}{self._endpoint_text(child)}"
-        if not children:
-            yield f"{inner}{_branch(last=True)}(empty)"
+                yield f"{prefix}{_branch(last=at_end)}{self._endpoint_text(child)}"
 
     def _port_text(self, port: Port) -> str:
         name = port.bdf[self._cut :]
         if port.kind == "upstream":
             return f"{name} {self._switch_name(port)}"
-        link = short_link(port.link)
+        link = short_link(port.link) + _error_mark(port.aer)
         if port.link.below_capability:
-            link = self._paint(f"{full_link(port.link)} {SLOW}", "warning")
+            link = self._paint(f"{full_link(port.link)} {SLOW}", "warning") + _error_mark(port.aer)
         slot = "" if port.slot is None else f" slot {port.slot}"
-        kind = "root port" if port.kind == "root" else "port"
+        kind = {"root": "root port", "bridge": "bridge"}.get(port.kind, "port")
         return f"{name} {kind}{slot}  {link}"
 
     def _switch_name(self, port: Port) -> str:
         legs = {leg.bdf for leg in self._rack.ports_below(port.bdf)}
         below = [endpoint for endpoint in self._rack.endpoints if endpoint.parent in legs]
-        # The legs of a card's own switch are no slots.
+        cards = {endpoint.card for endpoint in below}
+        # The legs of a card's own switch are no slots, although some of them say so.
         slots = {leg.slot for leg in self._rack.ports if leg.bdf in legs}
-        if below and slots == {None}:
+        own = slots == {None} or any((endpoint.count or 0) > 1 for endpoint in below)
+        if own and len(cards) == 1 and None not in cards:
             return f"card {below[0].card}"
         return "switch"
 
     def _endpoint_text(self, endpoint: Endpoint) -> str:
+        if endpoint.identity is None and endpoint.health == "unknown":
+            return f"{endpoint.bdf[self._cut :]} ep{endpoint.n} {_name(endpoint)}"
         if endpoint.health in {"online", "unknown"}:
             state = _address(endpoint)
             severity = "error" if state == "rejected" else "note"
@@ -154,19 +172,20 @@ class _Tree:
         words = [
             endpoint.bdf[self._cut :],
             f"ep{endpoint.n}",
-            endpoint.identity,
+            _name(endpoint),
             self._paint(state, severity) if severity == "error" else state,
             dash(endpoint.irq),
             size(endpoint.memory_bytes),
         ]
-        return " ".join(words)
+        return " ".join(words) + _error_mark(endpoint.aer)
 
 
 def _headlines(rack: Rack) -> Iterator[str]:
     cards, endpoints = len(rack.cards()), len(rack.endpoints)
+    generation = "" if rack.generation is None else f", generation {rack.generation}"
     yield (
         f"rack {printable(rack.name)}: {cards} card{'s' * (cards != 1)},"
-        f" {endpoints} endpoint{'s' * (endpoints != 1)}, generation {dash(rack.generation)}"
+        f" {endpoints} endpoint{'s' * (endpoints != 1)}{generation}"
     )
     if not rack.live:
         text = f"(not asked: {dash(rack.live_reason)})"
@@ -185,25 +204,54 @@ def _marked_link(endpoint: Endpoint) -> str:
     return short_link(endpoint.link) + (SLOW if endpoint.link.below_capability else "")
 
 
-def _card(endpoint: Endpoint) -> str:
-    return f"card:0x{endpoint.serial:016x}"
+def _name(endpoint: Endpoint) -> str:
+    """Who it is; of a device that is not ours: what it is, and who drives it."""
+    if endpoint.identity is not None:
+        return endpoint.identity
+    vendor, device = endpoint.pci.vendor_id, endpoint.pci.device_id
+    if vendor is None or device is None:
+        return UNKNOWN
+    return f"{vendor:04x}:{device:04x} {dash(endpoint.pci.driver)}"
 
 
-def _about(rack: Rack, subjects: set[str]) -> list[Finding]:
+def _reachable(endpoint: Endpoint) -> str:
+    """How many peers are reached directly, of how many."""
+    if endpoint.peers is None:
+        return UNKNOWN
+    return f"{sum(peer.reachable for peer in endpoint.peers)}/{len(endpoint.peers)}"
+
+
+def _peer_lines(endpoint: Endpoint) -> Iterator[str]:
+    if endpoint.peers is None:
+        # Only Linux is asked for them.
+        if endpoint.identity is not None and endpoint.pci.vendor_id is not None:
+            yield f"peers  {_or_reason(endpoint, 'peers', None)}"
+        return
+    yield f"peers  {_reachable(endpoint)} reachable"
+    for peer in endpoint.peers:
+        state = "reachable" if peer.reachable else f"through host memory: {dash(peer.reason)}"
+        yield f"  {peer.identity}  {peer.bdf}  {printable(state)}"
+    if "peers" in endpoint.unavailable:
+        yield f"  ({printable(endpoint.unavailable['peers'])})"
+
+
+def _about(rack: Rack, subjects: set[str | None]) -> list[Finding]:
     return [finding for finding in find(rack) if finding.subject in subjects]
 
 
 def _finding_lines(findings: Sequence[Finding], paint: Paint) -> Iterator[str]:
     if findings:
         yield ""
-    # An idle rack has one such note per endpoint: say it once.
-    stale = [finding for finding in findings if finding.rule == "address-stale"]
+    # Notes that say the same of many endpoints are said once.
+    notes: dict[tuple[str, str], list[Finding]] = {}
     for finding in findings:
-        if finding in stale and len(stale) > 1:
-            continue
-        yield from _finding_text(finding, finding.subject, paint)
-    if len(stale) > 1:
-        yield from _finding_text(stale[0], f"{len(stale)} endpoints", paint)
+        if finding.severity == "note":
+            notes.setdefault((finding.rule, finding.text), []).append(finding)
+        else:
+            yield from _finding_text(finding, finding.subject, paint)
+    for same in notes.values():
+        subject = same[0].subject if len(same) == 1 else f"{len(same)} endpoints"
+        yield from _finding_text(same[0], subject, paint)
 
 
 def _finding_text(finding: Finding, subject: str, paint: Paint) -> Iterator[str]:
@@ -229,17 +277,35 @@ def _endpoint_pairs(endpoint: Endpoint) -> list[tuple[str, str]]:
         ("generation", _or_reason(endpoint, "generation", endpoint.generation)),
         (
             "address",
-            f"{address.state}{reason}, generation {address.generation}"
+            f"{address.state}{reason}, generation {dash(address.generation)}"
             if address
             else _or_reason(endpoint, "address", None),
         ),
-        ("card", f"{endpoint.card}, endpoint {endpoint.index} of {endpoint.count}"),
+        ("card", _place_on_card(endpoint)),
         ("slot", dash(endpoint.slot)),
-        ("link", full_link(endpoint.link)),
+        ("link", _link(endpoint)),
         ("interrupts", dash(endpoint.irq)),
         ("memory", size(endpoint.memory_bytes)),
         ("used by", _user(endpoint)),
-        ("errors", _aer(endpoint.aer)),
+        ("errors", _errors(endpoint)),
+        *_pci_pairs(endpoint.pci),
+    ]
+
+
+def _place_on_card(endpoint: Endpoint) -> str:
+    if endpoint.card is None:
+        return UNKNOWN
+    return f"{endpoint.card}, endpoint {dash(endpoint.index)} of {dash(endpoint.count)}"
+
+
+def _pci_pairs(pci: Pci) -> list[tuple[str, str]]:
+    if pci.vendor_id is None or pci.device_id is None:
+        return []
+    return [
+        ("device", f"{pci.vendor_id:04x}:{pci.device_id:04x}, class {pci.class_code or 0:06x}"),
+        ("driver", dash(pci.driver)),
+        ("NUMA node", dash(pci.numa_node)),
+        ("IOMMU group", dash(pci.iommu_group)),
     ]
 
 
@@ -251,19 +317,32 @@ def _user(endpoint: Endpoint) -> str:
     return "nobody" if asked else _or_reason(endpoint, "client_pid", None)
 
 
-def _or_reason(endpoint: Endpoint, name: str, value: object) -> str:
+def _or_reason(member: Endpoint | Port, name: str, value: object) -> str:
     if value is not None:
         return dash(value)
-    reason = endpoint.unavailable.get(name)
+    reason = member.unavailable.get(name)
     return f"{UNKNOWN} ({printable(reason)})" if reason else UNKNOWN
 
 
-def _aer(aer: Aer) -> str:
-    counts = (aer.correctable_count, aer.nonfatal_count, aer.fatal_count)
+def _link(member: Endpoint | Port) -> str:
+    reason = member.unavailable.get("link")
+    return full_link(member.link) + (f" ({printable(reason)})" if reason else "")
+
+
+def _errors(member: Endpoint | Port) -> str:
+    counts = dataclasses.astuple(member.aer)
     if all(count is None for count in counts):
-        return UNKNOWN
+        return _or_reason(member, "aer", None)
     names = ("correctable", "non-fatal", "fatal")
     return ", ".join(f"{dash(count)} {name}" for count, name in zip(counts, names, strict=True))
+
+
+def _error_mark(aer: Aer) -> str:
+    """Counts of an end of a link that has seen errors."""
+    counts = dataclasses.astuple(aer)
+    if not any(counts):
+        return ""
+    return f" errors {'/'.join(map(dash, counts))}"
 
 
 def _block(name: str, block: list[dict[str, Any]] | str) -> Iterator[str]:

@@ -12,6 +12,7 @@ from diag.json_schema import BOOLEAN, DIALECT, TEXT, U32, U64, array, count, mem
 from diag.topo.model import ADDRESS_STATES, HEALTHS, PORT_KINDS
 
 _BDF: Final = {"type": "string", "pattern": "^[0-9a-f]{4}:[0-9a-f]{2}:[01][0-9a-f]\\.[0-7]$"}
+_IDENTITY: Final = "^card:0x[0-9a-f]{16}/[0-9]{1,3}$"
 _HEX: Final = {"type": "string", "pattern": "^0x[0-9a-f]{1,16}$"}
 
 _COUNTER: Final = or_null(U64)
@@ -28,26 +29,50 @@ _AER: Final = members(
     {"correctable_count": _COUNTER, "nonfatal_count": _COUNTER, "fatal_count": _COUNTER},
     "Error counters; null where the source has none.",
 )
+_PCI: Final = members(
+    {
+        "vendor_id": or_null(count(0xFFFF)),
+        "device_id": or_null(count(0xFFFF)),
+        "class_code": or_null(count(0xFFFFFF)),
+        "driver": or_null({"type": "string", "maxLength": 64}),
+        "numa_node": or_null(count(65535)),
+        "iommu_group": or_null(U32),
+    },
+    "What Linux knows of a function; null from other sources.",
+)
+_PEER: Final = members(
+    {
+        "identity": {"type": "string", "pattern": _IDENTITY},
+        "bdf": _BDF,
+        "reachable": BOOLEAN,
+        "reason": or_null(TEXT),
+    },
+    "Another endpoint; the reason says why requests do not go there directly.",
+)
+_UNAVAILABLE: Final = {"type": "object", "maxProperties": 64, "additionalProperties": TEXT}
 _PORT: Final = members(
     {
         "bdf": _BDF,
         "kind": {"enum": list(PORT_KINDS)},
         "parent": or_null(_BDF),
         "slot": or_null(count(8191)),
-        "secondary": count(255),
-        "subordinate": count(255),
+        "secondary": or_null(count(255)),
+        "subordinate": or_null(count(255)),
         "link": _LINK,
         "window_base": or_null(_HEX),
         "window_limit": or_null(_HEX),
         "aer": _AER,
+        "pci": _PCI,
+        "unavailable": _UNAVAILABLE,
     },
-    "A root port or switch port; the window covers all BARs below, limit inclusive.",
+    "A port or bridge; the window covers the memory BARs below (from Linux: the prefetchable "
+    "ones, if there are any), limit inclusive.",
 )
 _ADDRESS: Final = members(
     {
         "state": {"enum": list(ADDRESS_STATES)},
         "reason": or_null(TEXT),
-        "generation": U32,
+        "generation": or_null(U32),
     },
     "The device address that the driver set up.",
 )
@@ -55,21 +80,21 @@ _ENDPOINT: Final = members(
     {
         "n": count(4095),
         "bdf": _BDF,
-        "parent": _BDF,
-        "path": {"type": "array", "items": _BDF, "minItems": 1, "maxItems": 64},
+        "parent": or_null(_BDF),
+        "path": {"type": "array", "items": _BDF, "maxItems": 64},
         "slot": or_null(count(8191)),
-        "card": count(4095),
-        "serial": _HEX,
-        "index": count(255),
-        "count": {"type": "integer", "minimum": 1, "maximum": 255},
-        "identity": {"type": "string", "pattern": "^card:0x[0-9a-f]{16}/[0-9]{1,3}$"},
+        "card": or_null(count(4095)),
+        "serial": or_null(_HEX),
+        "index": or_null(count(255)),
+        "count": or_null({"type": "integer", "minimum": 1, "maximum": 255}),
+        "identity": or_null({"type": "string", "pattern": _IDENTITY}),
         "link": _LINK,
         "bars": {
             "type": "array",
             "maxItems": 6,
             "items": members(
-                {"number": count(5), "address": _HEX, "size_bytes": _COUNTER},
-                "A base address register.",
+                {"number": count(5), "address": or_null(_HEX), "size_bytes": _COUNTER},
+                "A base address register; address null: none was assigned.",
             ),
         },
         "irq": or_null({"type": "string", "maxLength": 16}),
@@ -80,7 +105,9 @@ _ENDPOINT: Final = members(
         "address": or_null(_ADDRESS),
         "client_pid": or_null(U32),
         "aer": _AER,
-        "unavailable": {"type": "object", "maxProperties": 64, "additionalProperties": TEXT},
+        "pci": _PCI,
+        "peers": or_null(array(_PEER, 4096)),
+        "unavailable": _UNAVAILABLE,
     },
     "An endpoint; unavailable says by member name why something is null.",
 )
@@ -101,7 +128,7 @@ SCHEMA: Final[dict[str, Any]] = {
     **members(
         {
             "format": {"const": "axl-topology"},
-            "version": {"const": 1},
+            "version": {"const": 2},
             "name": {"type": "string", "maxLength": 64},
             "source": TEXT,
             "generation": or_null(U32),

@@ -34,7 +34,9 @@ SHELLS = {
     "diag/topo/cli.py": "command line",
     "diag/topo/library.py": "asks libaxl",
     "diag/topo/sources/__init__.py": "chooses a source",
+    "diag/topo/sources/attributes.py": "files and threads",
     "diag/topo/sources/file.py": "files",
+    "diag/topo/sources/kernel.py": "files",
     "diag/topo/sources/rack.py": "sockets",
 }
 """Modules that may do I/O there, and what for."""

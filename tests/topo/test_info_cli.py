@@ -155,8 +155,8 @@ def test_a_dead_worker_is_shown_within_its_deadline(mixed: RunningRack) -> None:
 
 
 SOURCES = [
-    ("nonsense", 2, "is none of auto, rack[:DIR], file:PATH"),
-    ("kernel", 2, "no kernel driver yet"),
+    ("nonsense", 2, "is none of auto, kernel, rack[:DIR], file:PATH"),
+    ("kernel:x", 2, "is none of auto, kernel"),
     ("rack:nowhere", 1, "see: accel-rack status"),
     ("file:/nonexistent", 2, "No such file"),
     ("rack:../x", 1, "topology"),

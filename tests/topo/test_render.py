@@ -109,7 +109,8 @@ def test_the_table_has_one_line_per_endpoint() -> None:
     """Columns line up under their names."""
     header, row = render_table(rack(endpoint(client_pid=77), ports=(port(),)))
     assert header.split() == [
-        "EP", "BDF", "SLOT", "IDENTITY", "LINK", "HEALTH", "ADDRESS", "IRQ", "MEMORY", "PID",
+        "EP", "BDF", "SLOT", "IDENTITY", "LINK", "HEALTH", "ADDRESS", "IRQ", "MEMORY",
+        "PEERS", "PID",
     ]  # fmt: skip
     assert row.index("online") == header.index("HEALTH")
     assert row.endswith("77")
