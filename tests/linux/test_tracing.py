@@ -159,6 +159,20 @@ def test_a_reset_by_ioctl_is_told_with_its_kind(driver: Driver) -> None:
     assert {e.fields["pid"] for e in resets} == set(submits)
 
 
+def test_the_kernel_s_own_resets_name_no_process(driver: Driver) -> None:
+    """A hung queue is reset by a worker: kind and queue are told, and nobody asked for it."""
+    with driver.rack() as rack:
+        rack.call("fault.inject", endpoint=0, fault="hung_queue", set={}, queue=0)
+    check = f"{ENV} {sys.executable} -m tests.linux.guest_checks hang {BDF}"
+    events, _ = traced(driver, check)
+
+    resets = [e.fields for e in events if e.name.startswith("reset_")]
+    assert {(e["kind"], e["queue"], e["pid"], e["tid"]) for e in resets} == {
+        ("queue", "0", "0", "0")
+    }
+    assert "aborted" in {e.fields["status"] for e in events if e.name == "complete"}
+
+
 def test_a_fault_is_an_error_event(driver: Driver) -> None:
     """The error block's record: code, command and address."""
     check = f"{ENV} {sys.executable} -m tests.linux.guest_checks faults {BDF}"
