@@ -71,12 +71,16 @@ int axl_ioctl_get_info(struct drm_device *drm, void *data, struct drm_file *file
 	return 0;
 }
 
-static int axl_ioctl_sample(struct axl_device *adev, struct axl_telemetry_sample *sample)
+static int axl_ioctl_sample(struct axl_device *adev, struct axl_telemetry_sample *sample,
+			    struct axl_clock_sample *now)
 {
 	int ret = axl_recovery_usable(adev);
 
 	if (!ret)
 		ret = axl_errno(axl_telemetry_read(&adev->os, sample));
+	/* The line for conversions may keep an older, better reading. */
+	if (!ret)
+		ret = axl_errno(axl_clock_read(&adev->os, now));
 	/* A clock that contradicts itself starts anew; the sensors are still good. */
 	if (!ret && axl_clock_sample(&adev->clock, &adev->os) == AXL_ERR_GONE)
 		ret = -ENODEV;
@@ -88,14 +92,13 @@ int axl_ioctl_telemetry(struct drm_device *drm, void *data, struct drm_file *fil
 	struct axl_device *adev = axl_from_drm(drm);
 	struct drm_axl_telemetry *args = data;
 	struct axl_telemetry_sample sample = {};
-	struct axl_clock_line line;
+	struct axl_clock_sample now = {};
 	int ret;
 
 	if (args->flags)
 		return -EINVAL;
 	mutex_lock(&adev->lock);
-	ret = axl_ioctl_sample(adev, &sample);
-	line = adev->clock.line;
+	ret = axl_ioctl_sample(adev, &sample, &now);
 	mutex_unlock(&adev->lock);
 	if (ret)
 		return ret;
@@ -113,9 +116,9 @@ int axl_ioctl_telemetry(struct drm_device *drm, void *data, struct drm_file *fil
 		.bytes_device_to_host = sample.bytes_device_to_host,
 		.bytes_device_to_device = sample.bytes_device_to_device,
 		.bytes_peer = sample.bytes_peer,
-		.device_ticks = line.device_ticks,
-		.host_ns = line.host_ns,
-		.clock_uncertainty_ns = line.uncertainty_ns,
+		.device_ticks = now.ticks,
+		.host_ns = now.ns,
+		.clock_uncertainty_ns = now.uncertainty_ns,
 	};
 	return 0;
 }

@@ -38,6 +38,9 @@ struct axl_clock {
  */
 int axl_clock_init(struct axl_clock *clock, const struct axl_os *os);
 
+/* Both clocks of now, read once. AXL_ERR_GONE. May sleep: yes. */
+int axl_clock_read(const struct axl_os *os, struct axl_clock_sample *sample_out);
+
 /*
  * Read both clocks, several times, and correct the line if the best reading improves it.
  * Call it at intervals: every second is plenty. AXL_ERR_GONE; AXL_ERR_DEVICE: the device clock contradicts its nominal

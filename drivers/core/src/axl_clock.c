@@ -42,32 +42,32 @@ int axl_clock_init(struct axl_clock *clock, const struct axl_os *os)
 	return AXL_OK;
 }
 
-static int read_once(const struct axl_os *os, struct axl_clock_sample *sample)
+int axl_clock_read(const struct axl_os *os, struct axl_clock_sample *sample_out)
 {
 	uint64_t before = axl_time_ns(os);
 	uint64_t after;
 
 	axl_write32(os, AXL_REG_CLOCK_LATCH, AXL_CLOCK_LATCH_LATCH_MASK);
 	after = axl_time_ns(os);
-	sample->ticks = axl_read64(os, AXL_REG_CLOCK_TICKS);
+	sample_out->ticks = axl_read64(os, AXL_REG_CLOCK_TICKS);
 	/* A posted write may have reached the endpoint only just before the read. */
 	if (!os->writes_complete)
 		after = axl_time_ns(os);
-	if (sample->ticks == AXL_ALL_ONES64 && axl_is_gone(os))
+	if (sample_out->ticks == AXL_ALL_ONES64 && axl_is_gone(os))
 		return AXL_ERR_GONE;
-	sample->ns = before + (after - before) / 2;
-	sample->uncertainty_ns = (after - before + 1) / 2;
+	sample_out->ns = before + (after - before) / 2;
+	sample_out->uncertainty_ns = (after - before + 1) / 2;
 	return AXL_OK;
 }
 
 static int read_best(const struct axl_os *os, struct axl_clock_sample *best)
 {
 	struct axl_clock_sample sample;
-	int err = read_once(os, best);
+	int err = axl_clock_read(os, best);
 	int i;
 
 	for (i = 1; !err && i < READINGS; i++) {
-		err = read_once(os, &sample);
+		err = axl_clock_read(os, &sample);
 		if (!err && sample.uncertainty_ns < best->uncertainty_ns)
 			*best = sample;
 	}

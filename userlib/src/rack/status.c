@@ -93,16 +93,15 @@ static void axl_rack_copy_telemetry(const struct axl_telemetry_sample *sample,
 }
 
 /* A pair of readings of now; the line for conversions may keep an older, better one. */
-static void axl_rack_read_clock(struct axl_rack_device *device, struct axl_telemetry *out)
+static int axl_rack_read_clock(struct axl_rack_device *device, struct axl_telemetry *out)
 {
-	uint64_t before = axl_now_ns();
-	uint64_t after;
+	struct axl_clock_sample now = { 0 };
+	int err = axl_clock_read(&device->os, &now);
 
-	axl_write32(&device->os, AXL_REG_CLOCK_LATCH, AXL_CLOCK_LATCH_LATCH_MASK);
-	after = axl_now_ns();
-	out->device_ticks = axl_read64(&device->os, AXL_REG_CLOCK_TICKS);
-	out->host_ns = before + (after - before) / 2;
-	out->clock_uncertainty_ns = (after - before + 1) / 2;
+	out->device_ticks = now.ticks;
+	out->host_ns = now.ns;
+	out->clock_uncertainty_ns = now.uncertainty_ns;
+	return err;
 }
 
 int axl_rack_device_telemetry(struct axl_device *base, struct axl_telemetry *telemetry)
@@ -116,7 +115,8 @@ int axl_rack_device_telemetry(struct axl_device *base, struct axl_telemetry *tel
 	if (!status) {
 		err = axl_telemetry_read(&device->os, &sample);
 		axl_rack_copy_telemetry(&sample, telemetry);
-		axl_rack_read_clock(device, telemetry);
+		if (!err)
+			err = axl_rack_read_clock(device, telemetry);
 		if (!err && axl_clock_sample(&device->clock, &device->os) == AXL_ERR_GONE)
 			err = AXL_ERR_GONE;
 		if (err)
