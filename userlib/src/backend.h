@@ -100,8 +100,18 @@ struct axl_backend_ops {
 
 extern const struct axl_backend_ops axl_rack_backend;
 
+/* Remember which process opens the device. 0 or negative errno. */
+int axl_owner_init(struct axl_device *device);
+void axl_owner_deinit(struct axl_device *device);
+
 /* 0, or -EOWNERDEAD in a process that was forked after the device was opened. */
 int axl_owner_check(const struct axl_device *device);
+
+/* The ring's size that the attributes ask for, up to limit; -EINVAL says what is wrong. */
+int axl_queue_attr_check(const struct axl_queue_attr *attr, uint32_t limit, uint32_t *log2_out);
+
+/* Fill in info->id from serial and index. */
+void axl_endpoint_set_id(struct axl_endpoint_info *info);
 
 /* Give a structure to the caller: min(sizes) bytes, the rest zero. */
 void axl_copy_out(void *out, size_t out_bytes, const void *in, size_t in_bytes);

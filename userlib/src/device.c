@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 /* Public functions about devices: check the arguments, ask the back end. */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "enumerate.h"
 #include "error.h"
+
+#define AXL_PAGE_BYTES (1ull << AXL_PAGE_SHIFT)
 
 void axl_copy_out(void *out, size_t out_bytes, const void *in, size_t in_bytes)
 {
@@ -24,6 +29,30 @@ int axl_owner_check(const struct axl_device *device)
 			"the device was opened by process %u before it forked; a "
 			"child must open a device of its own",
 			device->owner_pid);
+}
+
+/* A page that reads as zero in forked children tells them from the opener for free. */
+int axl_owner_init(struct axl_device *device)
+{
+	uint32_t *page = mmap(NULL, AXL_PAGE_BYTES, PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (page == MAP_FAILED)
+		return axl_fail(-ENOMEM, "mmap: %s", strerror(errno));
+	if (madvise(page, AXL_PAGE_BYTES, MADV_WIPEONFORK) < 0) {
+		munmap(page, AXL_PAGE_BYTES);
+		return axl_fail(-errno, "madvise(MADV_WIPEONFORK): %s", strerror(errno));
+	}
+	*page = 1;
+	device->owner_mark = page;
+	device->owner_pid = (uint32_t)getpid();
+	return 0;
+}
+
+void axl_owner_deinit(struct axl_device *device)
+{
+	if (device->owner_mark)
+		munmap((void *)(uintptr_t)device->owner_mark, AXL_PAGE_BYTES);
 }
 
 static int axl_device_check_args(const struct axl_device *device, const void *out, size_t out_bytes,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 #define _GNU_SOURCE
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,6 +33,12 @@ void axl_found_list_deinit(struct axl_found_list *list)
 		free(list->items[i].where);
 	free(list->items);
 	*list = (struct axl_found_list){ 0 };
+}
+
+void axl_endpoint_set_id(struct axl_endpoint_info *info)
+{
+	snprintf(info->id, sizeof(info->id), "card:0x%016llx/%u",
+		 (unsigned long long)info->board_serial, info->endpoint_index);
 }
 
 static int axl_found_compare(const void *left, const void *right)

@@ -6,6 +6,7 @@
 #include "backend.h"
 #include "error.h"
 
+#define AXL_DEFAULT_RING_LOG2 10
 #define AXL_SUBMIT_FLAGS ((uint32_t)AXL_SUBMIT_NO_INTERRUPT | (uint32_t)AXL_SUBMIT_NONBLOCK)
 
 static const struct axl_backend_ops *axl_queue_ops(const struct axl_queue *queue)
@@ -47,6 +48,22 @@ static int axl_queue_take_attr(const struct axl_queue_attr *attr, size_t bytes,
 	memcpy(out, attr, bytes < sizeof(*out) ? bytes : sizeof(*out));
 	if (out->reserved[0] || out->reserved[1] || out->reserved[2])
 		return axl_fail(-EINVAL, "axl_queue_create: reserved must be zero");
+	return 0;
+}
+
+int axl_queue_attr_check(const struct axl_queue_attr *attr, uint32_t limit, uint32_t *log2_out)
+{
+	uint32_t log2 = attr->slots_log2;
+
+	if (log2 == 0)
+		log2 = limit < AXL_DEFAULT_RING_LOG2 ? limit : AXL_DEFAULT_RING_LOG2;
+	if (log2 < AXL_MIN_RING_LOG2 || log2 > limit || attr->coalesce_count > 0xffff ||
+	    attr->coalesce_us > 0xffff)
+		return axl_fail(-EINVAL,
+				"queue attributes: slots_log2 is %u to %u, coalescing at "
+				"most 65535",
+				AXL_MIN_RING_LOG2, limit);
+	*log2_out = log2;
 	return 0;
 }
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "error.h"
-#include "rack/topology.h"
+#include "parse.h"
 #include "uri.h"
 
 static int axl_uri_error(const char *text, const char *what)

@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include "../error.h"
+#include "../outcome.h"
+#include "../parse.h"
 #include "axl_addr.h"
 #include "axl_ctrl.h"
 #include "axl_names.h"
@@ -54,10 +56,7 @@ int axl_rack_current(struct axl_rack_device *device, uint32_t generation, const 
 
 	if (status || generation == atomic_load(&device->generation))
 		return status;
-	return axl_fail(-ESTALE,
-			"%s was reset since this %s was made; destroy it and make "
-			"another",
-			device->endpoint.id, what);
+	return axl_fail_stale(device->endpoint.id, what);
 }
 
 void axl_rack_mark_gone(struct axl_rack_device *device)
@@ -240,29 +239,11 @@ static int axl_rack_open_events(struct axl_rack_device *device)
 	return 0;
 }
 
-/* A page that reads as zero in forked children tells them from the opener for free. */
-static int axl_rack_mark_owner(struct axl_rack_device *device)
-{
-	uint32_t *page = mmap(NULL, AXL_PAGE_BYTES, PROT_READ | PROT_WRITE,
-			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (page == MAP_FAILED)
-		return axl_fail(-ENOMEM, "mmap: %s", strerror(errno));
-	if (madvise(page, AXL_PAGE_BYTES, MADV_WIPEONFORK) < 0) {
-		munmap(page, AXL_PAGE_BYTES);
-		return axl_fail(-errno, "madvise(MADV_WIPEONFORK): %s", strerror(errno));
-	}
-	*page = 1;
-	device->base.owner_mark = page;
-	device->base.owner_pid = (uint32_t)getpid();
-	return 0;
-}
-
 static int axl_rack_open_steps(struct axl_rack_device *device, const struct axl_found *found)
 {
 	int status;
 
-	if ((status = axl_rack_mark_owner(device)) ||
+	if ((status = axl_owner_init(&device->base)) ||
 	    (status = axl_rack_find_place(device, found)) || (status = axl_rack_connect(device)) ||
 	    (status = axl_rack_map_memory(device)) || (status = axl_rack_map_doorbells(device)) ||
 	    (status = axl_rack_irq_init(&device->irq, &device->vfu)) ||
@@ -306,8 +287,7 @@ static void axl_rack_device_free(struct axl_rack_device *device)
 	axl_recorder_deinit(&device->recorder);
 	axl_topology_deinit(&device->topology);
 	axl_close_fd(device->dir_fd);
-	if (device->base.owner_mark)
-		munmap((void *)(uintptr_t)device->base.owner_mark, AXL_PAGE_BYTES);
+	axl_owner_deinit(&device->base);
 	pthread_mutex_destroy(&device->lock);
 	free(device);
 }

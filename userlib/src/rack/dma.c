@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "../error.h"
+#include "../memfd.h"
 #include "dma.h"
 
 #define AXL_PAGE_BYTES (1ull << AXL_PAGE_SHIFT)
@@ -55,23 +56,6 @@ static int axl_memfd(uint64_t bytes)
 		 (unsigned long long)bytes, strerror(errno));
 	close(fd);
 	return -ENOMEM;
-}
-
-/* Whether a stranger's descriptor holds these bytes for good: shrinking means SIGBUS. */
-static int axl_import_check(int fd, uint64_t offset, uint64_t bytes)
-{
-	int seals = fcntl(fd, F_GET_SEALS);
-	struct stat file;
-
-	if (seals < 0)
-		return axl_fail(-EINVAL, "import: the descriptor is no memfd");
-	if (!(seals & F_SEAL_SHRINK) && fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK) < 0)
-		return axl_fail(-EINVAL, "import: the memfd may shrink; create it with "
-					 "MFD_ALLOW_SEALING and add F_SEAL_SHRINK");
-	if (fstat(fd, &file) < 0 || bytes > (uint64_t)file.st_size ||
-	    offset > (uint64_t)file.st_size - bytes)
-		return axl_fail(-EINVAL, "import: offset and length lie outside of the memfd");
-	return 0;
 }
 
 /* --- chunks ---------------------------------------------------------------------- */
@@ -230,7 +214,7 @@ int axl_rack_dma_import(struct axl_rack_dma *dma, int fd, uint64_t offset, uint6
 			struct axl_dma_mem *mem_out)
 {
 	struct axl_rack_chunk *chunk = NULL;
-	int status = axl_import_check(fd, offset, bytes);
+	int status = axl_memfd_check(fd, offset, bytes);
 
 	if (status)
 		return status;

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 
+#include "../eventfd.h"
 #include "vfio_user.h"
 
 #define AXL_RACK_MAX_VECTORS 17
@@ -29,12 +30,5 @@ uint32_t axl_rack_irq_vector(const struct axl_rack_irq *irq, uint32_t queue);
 
 /* Whether more than one queue, or a queue and the events, use a vector. */
 bool axl_rack_irq_is_shared(const struct axl_rack_irq *irq, uint32_t vector);
-
-int axl_eventfd(void); /* non-blocking, or negative errno */
-uint64_t axl_eventfd_drain(int fd); /* what was counted, 0 if nothing */
-void axl_eventfd_signal(int fd);
-
-/* epoll_ctl(EPOLL_CTL_ADD): 0, or -1 and errno. */
-int axl_epoll_add(int epoll, int fd, uint32_t events);
 
 #endif

@@ -9,9 +9,9 @@
 #include <unistd.h>
 
 #include "../error.h"
+#include "../outcome.h"
 #include "rack.h"
 
-#define AXL_DEFAULT_RING_LOG2 10
 #define AXL_QUIET_FIRST_NS 50000u
 
 /* --- making --------------------------------------------------------------------------- */
@@ -119,21 +119,13 @@ static int axl_rack_queue_start(struct axl_rack_device *device, struct axl_rack_
 static int axl_rack_queue_make(struct axl_rack_device *device, struct axl_context *context,
 			       const struct axl_queue_attr *attr, struct axl_rack_queue **out)
 {
-	uint32_t limit = device->ident.max_ring_log2;
-	uint32_t log2 = attr->slots_log2;
-	uint32_t index = 0;
+	uint32_t log2 = 0, index = 0;
 	int status = axl_rack_queue_pick(device, attr->index, &index);
 
+	if (!status)
+		status = axl_queue_attr_check(attr, device->ident.max_ring_log2, &log2);
 	if (status)
 		return status;
-	if (log2 == 0)
-		log2 = limit < AXL_DEFAULT_RING_LOG2 ? limit : AXL_DEFAULT_RING_LOG2;
-	if (log2 < AXL_MIN_RING_LOG2 || log2 > limit || attr->coalesce_count > 0xffff ||
-	    attr->coalesce_us > 0xffff)
-		return axl_fail(-EINVAL,
-				"queue attributes: slots_log2 is %u to %u, coalescing at "
-				"most 65535",
-				AXL_MIN_RING_LOG2, limit);
 	*out = axl_rack_queue_alloc(context, index, log2);
 	if (!*out)
 		return axl_fail(-ENOMEM, "no memory for a queue");
@@ -223,15 +215,11 @@ static int axl_rack_queue_find(struct axl_rack_queue *queue, uint64_t sequence,
 	const struct axl_result *kept = &queue->results[sequence & queue->result_mask];
 
 	if (sequence == 0 || sequence >= queue->qp.next_sequence)
-		return axl_fail(-EINVAL, "queue %u: no command %llu was submitted",
-				queue->base.index, (unsigned long long)sequence);
+		return axl_fail_unknown(queue->base.index, sequence);
 	if (sequence > queue->ended)
-		return axl_fail(-EAGAIN, "queue %u: command %llu has not ended yet",
-				queue->base.index, (unsigned long long)sequence);
+		return axl_fail_pending(queue->base.index, sequence);
 	if (kept->sequence != sequence)
-		return axl_fail(-ENOENT,
-				"queue %u: the result of command %llu is not kept any more",
-				queue->base.index, (unsigned long long)sequence);
+		return axl_fail_forgotten(queue->base.index, sequence);
 	*result = *kept;
 	return 0;
 }
@@ -258,7 +246,7 @@ int axl_rack_queue_take_error(struct axl_queue *base, struct axl_result *result)
 	if (queue->has_error)
 		*result = queue->error;
 	else
-		status = axl_fail(-ENOENT, "queue %u: no command failed", base->index);
+		status = axl_fail_blameless(base->index);
 	queue->has_error = false;
 	pthread_mutex_unlock(&queue->lock);
 	return status;

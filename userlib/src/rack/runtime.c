@@ -78,8 +78,7 @@ static void axl_rack_describe(const struct axl_topology_endpoint *endpoint, cons
 		.memory_address = endpoint->bar2,
 	};
 	memcpy(info->path, endpoint->path, sizeof(info->path));
-	snprintf(info->id, sizeof(info->id), "card:0x%016llx/%u",
-		 (unsigned long long)endpoint->serial, endpoint->index);
+	axl_endpoint_set_id(info);
 	/* A folder too deep for the field is left out; the endpoint's id still finds it. */
 	if ((size_t)snprintf(info->uri, sizeof(info->uri), "rack:%s#%s", place, info->id) >=
 	    sizeof(info->uri))

@@ -2,6 +2,7 @@
 /* Submission: check a batch, wait for room, push it in one piece. */
 #include <errno.h>
 
+#include "../batch.h"
 #include "../error.h"
 /* The core's; plain "axl_cmd.h" is the public header of the same name. */
 #include "../../../drivers/core/include/axl_cmd.h"
@@ -36,22 +37,6 @@ static uint8_t axl_direction(const struct axl_cmd_summary *command)
 }
 
 /* --- batch -------------------------------------------------------------------------------- */
-
-/* Nothing reaches the ring unless every command of the batch is well formed. */
-static int axl_check_batch(const struct axl_slot *slots, size_t slot_count)
-{
-	size_t command = 0;
-
-	for (size_t at = 0; at < slot_count; command++) {
-		struct axl_cmd_summary summary;
-
-		if (axl_cmd_check(&slots[at], slot_count - at, &summary))
-			return axl_fail(-EINVAL, "command %zu (slot %zu) of the batch: %s", command,
-					at, summary.problem ? summary.problem : "malformed");
-		at += summary.slots;
-	}
-	return 0;
-}
 
 /* Wait until slot_count slots fit, or say why that will not happen. */
 static int axl_await_room(struct axl_rack_queue *queue, size_t slot_count, bool block)
@@ -123,7 +108,8 @@ int axl_rack_queue_submit(struct axl_queue *base, const struct axl_slot *slots, 
 			  uint32_t flags, uint64_t *last_out)
 {
 	struct axl_rack_queue *queue = axl_rack_queue(base);
-	int status = axl_check_batch(slots, slot_count);
+	/* Nothing reaches the ring unless every command of the batch is well formed. */
+	int status = axl_batch_check(slots, slot_count);
 
 	if (status)
 		return status;

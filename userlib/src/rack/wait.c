@@ -10,7 +10,7 @@
 #include <poll.h>
 #include <time.h>
 
-#include "../error.h"
+#include "../outcome.h"
 #include "rack.h"
 
 #define AXL_REAP_BATCH 16
@@ -266,13 +266,7 @@ static int axl_rack_queue_verdict(struct axl_rack_queue *queue, uint64_t sequenc
 		return 0;
 	if (error->status == AXL_STATUS_ABORTED && queue->over == -ENODEV)
 		return axl_rack_usable(axl_queue_device(queue));
-	if (error->status == AXL_STATUS_ABORTED)
-		return axl_fail(-ECANCELED, "queue %u: command %llu (%s) was given up by a reset",
-				queue->base.index, (unsigned long long)error->sequence,
-				axl_opcode_name(error->opcode));
-	return axl_fail(-EIO, "queue %u: command %llu (%s) failed: %s", queue->base.index,
-			(unsigned long long)error->sequence, axl_opcode_name(error->opcode),
-			axl_status_name(error->status));
+	return axl_fail_command(queue->base.index, error);
 }
 
 /* Poll for spin_us; whether the sequence has ended. */
@@ -315,10 +309,7 @@ static int axl_rack_queue_await(struct axl_rack_queue *queue, uint64_t sequence,
 		if (axl_rack_queue_sleep(queue, sequence, deadline_ns))
 			break;
 	}
-	return axl_fail(-ETIMEDOUT,
-			"queue %u: command %llu has not ended yet; axl_device_check() "
-			"tells whether it will",
-			queue->base.index, (unsigned long long)sequence);
+	return axl_fail_late(queue->base.index, sequence);
 }
 
 int axl_rack_queue_wait(struct axl_queue *base, uint64_t sequence, int64_t timeout_ns)
@@ -339,8 +330,7 @@ int axl_rack_queue_wait(struct axl_queue *base, uint64_t sequence, int64_t timeo
 	if (drained && queue->sleeping)
 		axl_eventfd_signal(queue->kick);
 	if (sequence >= queue->qp.next_sequence)
-		status = axl_fail(-EINVAL, "queue %u: no command %llu was submitted", base->index,
-				  (unsigned long long)sequence);
+		status = axl_fail_unknown(base->index, sequence);
 	else
 		status = axl_rack_queue_await(queue, sequence, deadline_ns);
 	if (!status)

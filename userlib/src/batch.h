@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+#ifndef AXL_BATCH_H
+#define AXL_BATCH_H
+
+#include "axl.h"
+
+/* Whether every command of a batch is well formed; -EINVAL names the first that is not. */
+int axl_batch_check(const struct axl_slot *slots, size_t slot_count);
+
+#endif
