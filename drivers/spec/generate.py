@@ -26,6 +26,7 @@ ROOT = HERE.parent.parent
 
 OUTPUTS = {
     "axl_regs.h.j2": HERE / "include/axl_regs.h",
+    "axl_reg_table.h.j2": HERE / "include/axl_reg_table.h",
     "axl_formats.h.j2": HERE / "include/axl_formats.h",
     "axl_names.h.j2": HERE / "include/axl_names.h",
     "axl_spec_proof.c.j2": HERE / "proof/axl_spec_proof.c",

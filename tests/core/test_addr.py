@@ -125,6 +125,16 @@ def test_status_reports_the_captured_place(core, host):
     assert (status.state, status.captured, status.generation) == (1, 0x0518, 4)
 
 
+def test_an_endpoint_that_leaves_while_its_status_is_read_is_gone(core, host):
+    """A good STATUS and a GENERATION of all-ones are not a status."""
+    status = core.new("struct axl_addr_status *")
+    left = (regs.ADDR_GENERATION.offset, regs.IDENT_MAGIC.offset)
+    host.on_read(lambda at, _n, was: 2**32 - 1 if at in left else was)
+
+    assert core.error(core.axl_addr_status(host.os, status)) == "gone"
+    assert status.generation == 0
+
+
 def test_context_is_enabled_with_its_root_and_nothing_cached(core, host):
     """ROOT first, then the old fault cleared, then ENABLE and INVALIDATE together."""
     host.record_writes()

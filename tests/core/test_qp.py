@@ -449,3 +449,20 @@ def test_time_before_the_host_clock_began_is_nonsense(core, host):
     (cqe,) = ring.poll()
     assert (cqe["ticks_valid"], cqe["timing_valid"]) == (True, False)
     assert ring.stats["bad_times"] == 1
+
+
+def test_what_is_in_flight_can_be_listed(core, host):
+    """Oldest first, as pushed; what has ended is not in the list any more."""
+    ring = Ring(core, host)
+    for context, size in ((3, 100), (4, 200), (5, 300)):
+        assert ring.push(context=context, bytes=size) == "ok"
+    core.axl_qp_ring(ring.qp)
+    ring.complete(1)
+    ring.poll()
+    entry = core.new("struct axl_qp_inflight *")
+
+    seen = []
+    while core.axl_qp_inflight_at(ring.qp, len(seen), entry):
+        seen.append((entry.sequence, entry.context, entry.bytes))
+
+    assert seen == [(2, 4, 200), (3, 5, 300)]

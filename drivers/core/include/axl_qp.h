@@ -129,6 +129,23 @@ uint32_t axl_qp_space(const struct axl_qp *qp);
 /* Commands pushed and not ended. May sleep: no. */
 uint32_t axl_qp_in_flight(const struct axl_qp *qp);
 
+/* What the host remembers of a command in flight: for whoever looks at a hang. */
+struct axl_qp_inflight {
+	uint64_t sequence;
+	uint64_t submit_ns;
+	uint64_t bytes; /* as pushed */
+	uint16_t context;
+	uint8_t opcode;
+	uint8_t op;
+	uint8_t direction; /* enum axl_direction */
+};
+
+/*
+ * Command number i of those in flight, 0 the oldest; false: there are not so many.
+ * May sleep: no.
+ */
+bool axl_qp_inflight_at(const struct axl_qp *qp, uint32_t i, struct axl_qp_inflight *out);
+
 struct axl_qp_push {
 	const void *slots; /* a command that axl_cmd_check() accepts */
 	uint32_t slot_count; /* its slots */

@@ -72,8 +72,11 @@ int axl_addr_status(const struct axl_os *os, struct axl_addr_status *status_out)
 
 	memset(status_out, 0, sizeof(*status_out));
 	status.generation = axl_read32(os, AXL_REG_ADDR_GENERATION);
+	/* Asked last: had it left earlier, some of the above would be all-ones. */
+	if (axl_is_gone(os))
+		return AXL_ERR_GONE;
 	if (raw == AXL_ALL_ONES32)
-		return axl_is_gone(os) ? AXL_ERR_GONE : AXL_ERR_DEVICE;
+		return AXL_ERR_DEVICE;
 	status.state = AXL_GET(raw, AXL_ADDR_STATUS_STATE);
 	status.reason = AXL_GET(raw, AXL_ADDR_STATUS_REASON);
 	status.captured_valid = AXL_GET(raw, AXL_ADDR_STATUS_CAPTURED_VALID) != 0;

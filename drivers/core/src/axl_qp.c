@@ -148,3 +148,23 @@ void axl_qp_set_clock(struct axl_qp *qp, const struct axl_clock_line *line)
 {
 	qp->clock = *line;
 }
+
+bool axl_qp_inflight_at(const struct axl_qp *qp, uint32_t i, struct axl_qp_inflight *out)
+{
+	uint64_t sequence = qp->oldest_sequence + i;
+	const struct axl_qp_flight *flight;
+
+	if (i >= axl_qp_in_flight(qp))
+		return false;
+	flight = axl_qp_flight(qp, sequence);
+	*out = (struct axl_qp_inflight){
+		.sequence = sequence,
+		.submit_ns = flight->submit_ns,
+		.bytes = flight->bytes,
+		.context = flight->context,
+		.opcode = flight->opcode,
+		.op = flight->op,
+		.direction = flight->direction,
+	};
+	return true;
+}
