@@ -208,6 +208,7 @@ class Endpoint:
         self.config_space.reset(kind)
         self.msix.reset()
         self.address.make_stale()
+        self.faults.was_reset()
         self._publish()
         self.update_running()
 

@@ -139,3 +139,6 @@ class Fault:
 
     def accessing(self, queue: int, opcode: int, segments: list[Segment], *, write: bool) -> None:
         """A command will read or write; may raise CommandError."""
+
+    def was_reset(self) -> None:
+        """The whole function was reset."""

@@ -103,6 +103,24 @@ class HeartbeatStop(Fault):
         self.endpoint.sensors.heartbeat_stopped = None
 
 
+class StuckReset(Fault):
+    """The firmware does not come up after a reset: CTRL.STATUS.READY stays 0.
+
+    Until the next reset that it lets pass, or until the fault is cleared; `count` 0 is every reset.
+    """
+
+    name = "stuck_reset"
+
+    def was_reset(self) -> None:
+        """Stay down."""
+        if self.due(0, 0):
+            self.endpoint.registers.update(regs.CTRL_STATUS, READY=0)
+
+    def stop(self) -> None:
+        """Come up."""
+        self.endpoint.registers.update(regs.CTRL_STATUS, READY=1)
+
+
 class LateCompletion(Fault):
     """The completion is written later; the queue's later commands wait behind it."""
 

@@ -79,6 +79,13 @@ class Faults:
                 del self._active[number]
         self.install()
 
+    def was_reset(self) -> None:
+        """The whole function was reset."""
+        for fault in self._faults():
+            before = fault.fired
+            fault.was_reset()
+            self._note(fault, before)
+
     def active(self) -> list[dict[str, Any]]:
         """Every active fault: id, fault, parameters, how often it was seen and fired."""
         return [

@@ -102,6 +102,17 @@ def test_stopped_heartbeat_stays_and_goes_on(bench: Bench) -> None:
     assert bench.driver.read(regs.TELEMETRY_HEARTBEAT) >= before + 100
 
 
+def test_a_stuck_reset_keeps_the_firmware_down_until_a_reset_works(bench: Bench) -> None:
+    """READY stays 0 after as many resets as it was told, and comes back with the next."""
+    bench.endpoint.faults.inject("stuck_reset", count=2)
+    seen = []
+    for kind in (ResetKind.FUNCTION, ResetKind.SECONDARY_BUS, ResetKind.FUNCTION):
+        bench.endpoint.reset(kind)
+        seen.append(regs.CTRL_STATUS.get(bench.driver.read(regs.CTRL_STATUS), "READY"))
+
+    assert seen == [0, 0, 1]
+
+
 @pytest.mark.parametrize("distribution", ["constant", "uniform", "exponential"])
 def test_late_completions_come_late_and_in_order(bench: Bench, distribution: str) -> None:
     """Later commands wait behind a late one; all arrive."""
@@ -410,6 +421,7 @@ def test_catalogue_has_the_faults_of_the_issue() -> None:
         "phase_flip",
         "poisoned",
         "stuck_queue",
+        "stuck_reset",
         "unsupported_request",
         "wild_ring_head",
         "wrong_sequence",

@@ -97,6 +97,7 @@ EXPECTED: dict[str, tuple[Work, type[Exception] | None, str, ErrorCode | None]] 
     "corrupt_payload": (corrupted, ArithmeticError, "corrupted", None),
     "hung_queue": (nops, pyaccel.QueueHungError, "queue 0 hangs", ErrorCode.QUEUE_HUNG),
     "heartbeat_stop": (checked, pyaccel.FirmwareStoppedError, "firmware stopped", None),
+    "stuck_reset": (reset, None, "", None),
     "late_completion": (nops, None, "", None),
     "lost_interrupt": (nops, None, "", None),
     "poisoned": (upload, pyaccel.CommandError, "poisoned", ErrorCode.DMA_POISONED),
