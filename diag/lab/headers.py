@@ -8,15 +8,18 @@ from pathlib import Path
 
 from diag.lab.apt import archive_of, unpack
 from diag.lab.cache import cache_dir, published
+from diag.lab.compiler import compiler_packages, make_runnable, missing_compiler
 from diag.lab.errors import CannotInstallError
-from diag.lab.kernel import find_kernel, suites
+from diag.lab.kernel import DEFAULT_VERSION, find_kernel, suites
 
 _PARTS = re.compile(r"linux-(headers|kbuild)-\d")
+_COMPILER_SUITE = "trixie"
 
 
 def find_headers(release: str) -> Path:
     """The folder for `make -C` that belongs to an unpacked kernel, such as 6.12.95+deb12-amd64.
 
+    Where this machine lacks the kernel's compiler, that comes with it (see `compiler`).
     Raises CannotInstallError when the archive has none or cannot be reached.
     """
     tree = cache_dir() / "trees" / f"headers-{release}"
@@ -25,18 +28,40 @@ def find_headers(release: str) -> Path:
         with archive_of(suites()) as archive:
             packages = archive.with_parts([f"linux-headers-{release}"], _PARTS)
             unpack(archive.exactly(packages), folder)
+        compiler = missing_compiler(_headers_in(folder, release, ".config").read_text())
+        if compiler is not None:
+            with archive_of([_COMPILER_SUITE]) as archive:
+                unpack(compiler_packages(archive, compiler), folder)
+            make_runnable(folder, tree)
         _relocate(folder, tree)
 
     published(tree, build)
-    found = tree / "usr/src" / f"linux-headers-{release}"
-    if not (found / "Makefile").is_file():
-        raise CannotInstallError(f"{tree} is not a whole tree: remove it and try again")
-    return found
+    return _headers_in(tree, release, "Makefile").parent
 
 
 def headers_of(version: str) -> Path:
     """The headers of the kernel that `find_kernel(version)` chooses."""
-    return find_headers(find_kernel(version).release)
+    kernel = find_kernel(version)
+    # A kernel that was built here has them in its own tree.
+    own = kernel.modules.parents[2] / "usr/src" / f"linux-headers-{kernel.release}"
+    return own if own.is_dir() else find_headers(kernel.release)
+
+
+def all_headers() -> list[Path]:
+    """Every kernel that modules can be built for here: the lab's, installed ones, the cache's."""
+    installed = [*Path("/lib/modules").glob("*/build"), *Path("/usr/src").glob("linux-headers-*")]
+    cached = (cache_dir() / "trees").glob("*/usr/src/linux-headers-*")
+    found = [headers_of(DEFAULT_VERSION), *sorted(installed), *sorted(cached)]
+    # Packages of files common to several kernels have no configuration.
+    return list(dict.fromkeys(path.resolve() for path in found if (path / ".config").is_file()))
+
+
+def _headers_in(tree: Path, release: str, file: str) -> Path:
+    """A file of the headers in a tree; CannotInstallError when it is not there."""
+    found = tree / "usr/src" / f"linux-headers-{release}" / file
+    if not found.is_file():
+        raise CannotInstallError(f"{tree} is not a whole tree: remove it and try again")
+    return found
 
 
 def _relocate(folder: Path, final: Path) -> None:
