@@ -11,7 +11,7 @@ from typing import Annotated, Any, TextIO
 
 import typer
 
-from diag.lab import cli_devices
+from diag.lab import cli_devices, cli_kernel
 from diag.lab.cli_common import Name, Target, guarded, report, say, the_session
 from diag.lab.cli_devices import have_driver
 from diag.lab.config import LabConfig
@@ -45,12 +45,13 @@ app = typer.Typer(
 )
 app.add_typer(cli_devices.app)
 app.add_typer(cli_devices.driver_app, name="driver")
+app.add_typer(cli_kernel.app, name="kernel")
 
 Rack = Annotated[
     str | None,
     typer.Option(help="Shipped rack name or rack file; else the guest that is up, or 2x2."),
 ]
-Kernel = Annotated[str | None, typer.Option(help="Leading part of its version, such as 6.12.")]
+Kernel = Annotated[str | None, typer.Option(help="Leading part of its version, or debug.")]
 Accel = Annotated[str | None, typer.Option(help="auto, tcg or kvm.")]
 Memory = Annotated[int | None, typer.Option(min=256, max=65536, help="MiB of guest memory.")]
 Cpus = Annotated[int | None, typer.Option(min=1, max=64, help="Guest processors.")]
