@@ -87,24 +87,33 @@ static bool axl_ioctl_can_be_had(const struct axl_device *adev, u64 bytes, u32 m
 	return bytes <= (u64)totalram_pages() << PAGE_SHIFT;
 }
 
+static struct axl_bo *axl_ioctl_bo_own(struct axl_device *adev, u64 bytes, u32 memory)
+{
+	struct axl_bo *bo;
+	int idx;
+
+	/* Memory is cleared through BAR2 and mapped for DMA: both end with the removal. */
+	if (!drm_dev_enter(&adev->drm, &idx))
+		return ERR_PTR(-ENODEV);
+	bo = axl_bo_create(adev, PAGE_ALIGN(bytes),
+			   memory == DRM_AXL_MEMORY_DEVICE ? &axl_bo_device_ops : &axl_bo_host_ops);
+	drm_dev_exit(idx);
+	return bo;
+}
+
 int axl_ioctl_bo_create(struct drm_device *drm, void *data, struct drm_file *file)
 {
+	struct axl_device *adev = axl_from_drm(drm);
 	struct drm_axl_bo_create *args = data;
 	struct axl_bo *bo;
-	int idx, ret;
 
 	if (args->flags || args->pad || args->memory > DRM_AXL_MEMORY_HOST || args->user_address ||
 	    !args->bytes)
 		return -EINVAL;
-	if (!axl_ioctl_can_be_had(axl_from_drm(drm), args->bytes, args->memory))
+	if (!axl_ioctl_can_be_had(adev, args->bytes, args->memory))
 		return -ENOMEM;
-	/* Memory is cleared through BAR2 and mapped for DMA: both end with the removal. */
-	if (!drm_dev_enter(drm, &idx))
-		return -ENODEV;
-	bo = axl_bo_create(axl_from_drm(drm), PAGE_ALIGN(args->bytes), args->memory);
-	ret = IS_ERR(bo) ? PTR_ERR(bo) : axl_ioctl_bo_publish(file, bo, args);
-	drm_dev_exit(idx);
-	return ret;
+	bo = axl_ioctl_bo_own(adev, args->bytes, args->memory);
+	return IS_ERR(bo) ? PTR_ERR(bo) : axl_ioctl_bo_publish(file, bo, args);
 }
 
 int axl_ioctl_bo_map(struct drm_device *drm, void *data, struct drm_file *file)

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 /* Contexts: device page tables, and what is mapped in them. */
-#include <linux/dma-mapping.h>
 #include <linux/slab.h>
 
-#include "axl_accel.h"
+#include "axl_bo.h"
 #include "axl_ctx.h"
 #include "axl_trace.h"
 #include "axl_vm.h"
@@ -211,52 +210,6 @@ int axl_vm_kill(struct axl_vm *vm)
 
 /* --- mapping ----------------------------------------------------------------------- */
 
-static int axl_vm_map_device(struct axl_vm *vm, struct axl_bo *bo, u64 va, bool writable)
-{
-	int err;
-
-	if (bo->generation != READ_ONCE(vm->adev->reset.generation))
-		return -ESTALE;
-	err = axl_pt_map(&vm->pt, va, bo->start, bo->base.size, AXL_SPACE_DEVICE, writable);
-	return axl_errno(err);
-}
-
-/* Memory lock held. All or nothing. */
-static int axl_vm_map_host(struct axl_vm *vm, struct axl_bo *bo, u64 va, bool writable)
-{
-	struct scatterlist *sg;
-	u64 done = 0;
-	int err = AXL_OK;
-	int i;
-
-	if (!bo->sgt)
-		return -ENODEV;
-	for_each_sgtable_dma_sg(bo->sgt, sg, i) {
-		u64 bytes = min_t(u64, sg_dma_len(sg), bo->base.size - done);
-
-		err = axl_pt_map(&vm->pt, va + done, sg_dma_address(sg), bytes, AXL_SPACE_HOST,
-				 writable);
-		if (err)
-			break;
-		done += bytes;
-	}
-	if (err && done)
-		axl_pt_unmap(&vm->pt, va, done);
-	return axl_errno(err);
-}
-
-static int axl_vm_map_pages(struct axl_vm *vm, struct axl_bo *bo, u64 va, bool writable)
-{
-	int ret;
-
-	if (bo->memory == DRM_AXL_MEMORY_DEVICE)
-		return axl_vm_map_device(vm, bo, va, writable);
-	mutex_lock(&vm->adev->memory_lock);
-	ret = axl_vm_map_host(vm, bo, va, writable);
-	mutex_unlock(&vm->adev->memory_lock);
-	return ret;
-}
-
 /* Context lock held. */
 static int axl_vm_map_at(struct axl_vm *vm, struct axl_mapping *mapping, bool writable)
 {
@@ -264,7 +217,7 @@ static int axl_vm_map_at(struct axl_vm *vm, struct axl_mapping *mapping, bool wr
 
 	if (ret)
 		return ret;
-	ret = axl_vm_map_pages(vm, mapping->bo, mapping->va, writable);
+	ret = mapping->bo->ops->map(mapping->bo, &vm->pt, mapping->va, writable);
 	if (ret)
 		xa_erase(&vm->mappings, mapping->va >> PAGE_SHIFT);
 	return ret;
@@ -273,18 +226,18 @@ static int axl_vm_map_at(struct axl_vm *vm, struct axl_mapping *mapping, bool wr
 static int axl_vm_map_locked(struct axl_vm *vm, struct axl_mapping *mapping, bool writable)
 {
 	struct axl_bo *bo = mapping->bo;
-	unsigned int kind = bo->memory == DRM_AXL_MEMORY_DEVICE ? AXL_VM_DEVICE : AXL_VM_HOST;
+	struct axl_range *range = &vm->va[bo->ops->va_kind];
 	u64 align = bo->base.size >= SZ_2M ? SZ_2M : PAGE_SIZE;
 	int ret;
 
 	if (vm->over)
 		return vm->over;
-	ret = axl_errno(axl_range_alloc(&vm->va[kind], bo->base.size, align, &mapping->va));
+	ret = axl_errno(axl_range_alloc(range, bo->base.size, align, &mapping->va));
 	if (ret)
 		return ret;
 	ret = axl_vm_map_at(vm, mapping, writable);
 	if (ret)
-		axl_range_free(&vm->va[kind], mapping->va);
+		axl_range_free(range, mapping->va);
 	return ret;
 }
 
