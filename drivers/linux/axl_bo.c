@@ -89,6 +89,8 @@ static int axl_bo_mmap(struct drm_gem_object *gem, struct vm_area_struct *vma)
 	/* A private copy of device memory is no buffer of the device. */
 	if ((vma->vm_flags & (VM_SHARED | VM_MAYWRITE)) == VM_MAYWRITE)
 		return -EINVAL;
+	if (!bo->ops->pfn)
+		return -EOPNOTSUPP;
 	vm_flags_set(vma, VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP | VM_IO);
 	vma->vm_page_prot = vm_get_page_prot(vma->vm_flags);
 	if (bo->ops->write_combined)

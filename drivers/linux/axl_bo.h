@@ -36,6 +36,7 @@ struct axl_bo {
 	struct drm_gem_object base;
 	const struct axl_bo_ops *ops;
 	struct list_head node; /* in axl_device.bos, under memory_lock */
+	bool read_only; /* commands may not write to it */
 
 	/* Device memory. */
 	u64 start; /* offset in it */
@@ -44,6 +45,7 @@ struct axl_bo {
 	/* Host memory. */
 	struct page **pages;
 	struct sg_table *sgt; /* the DMA mapping; NULL after removal; under memory_lock */
+	struct mm_struct *mm; /* pinned user pages: who pays for them */
 };
 
 static inline struct axl_bo *axl_bo_from_gem(struct drm_gem_object *gem)
@@ -83,5 +85,8 @@ extern const struct axl_bo_ops axl_bo_host_ops;
 int axl_bo_host_map_dma(struct axl_bo *bo, enum dma_data_direction direction);
 void axl_bo_host_unmap_dma(struct axl_bo *bo, enum dma_data_direction direction);
 int axl_bo_host_map(struct axl_bo *bo, struct axl_pt *pt, u64 va, bool writable);
+
+/* axl_bo_user.c: pages of the calling process, pinned. Not within drm_dev_enter(). */
+struct axl_bo *axl_bo_user_create(struct axl_device *adev, u64 address, u64 bytes, bool read_only);
 
 #endif

@@ -73,7 +73,7 @@ static int axl_ioctl_bo_publish(struct drm_file *file, struct axl_bo *bo,
 	int ret = drm_gem_handle_create(file, &bo->base, &args->handle);
 
 	args->bytes = bo->base.size;
-	args->mmap_offset = drm_vma_node_offset_addr(&bo->base.vma_node);
+	args->mmap_offset = bo->ops->pfn ? drm_vma_node_offset_addr(&bo->base.vma_node) : 0;
 	/* The handle has a reference of its own now, or there is none. */
 	drm_gem_object_put(&bo->base);
 	return ret;
@@ -85,6 +85,25 @@ static bool axl_ioctl_can_be_had(const struct axl_device *adev, u64 bytes, u32 m
 	if (memory == DRM_AXL_MEMORY_DEVICE)
 		return bytes <= adev->ident.memory_bytes;
 	return bytes <= (u64)totalram_pages() << PAGE_SHIFT;
+}
+
+static bool axl_ioctl_bo_is_valid(const struct drm_axl_bo_create *args)
+{
+	if (args->pad || !args->bytes || args->memory > DRM_AXL_MEMORY_USER)
+		return false;
+	if (args->memory != DRM_AXL_MEMORY_USER)
+		return !args->flags && !args->user_address;
+	return !(args->flags & ~DRM_AXL_BO_CREATE_READ_ONLY) && PAGE_ALIGNED(args->user_address) &&
+	       PAGE_ALIGNED(args->bytes);
+}
+
+static struct axl_bo *axl_ioctl_bo_user(struct axl_device *adev,
+					const struct drm_axl_bo_create *args)
+{
+	if (!access_ok(u64_to_user_ptr(args->user_address), args->bytes))
+		return ERR_PTR(-EFAULT);
+	return axl_bo_user_create(adev, args->user_address, args->bytes,
+				  args->flags & DRM_AXL_BO_CREATE_READ_ONLY);
 }
 
 static struct axl_bo *axl_ioctl_bo_own(struct axl_device *adev, u64 bytes, u32 memory)
@@ -107,12 +126,14 @@ int axl_ioctl_bo_create(struct drm_device *drm, void *data, struct drm_file *fil
 	struct drm_axl_bo_create *args = data;
 	struct axl_bo *bo;
 
-	if (args->flags || args->pad || args->memory > DRM_AXL_MEMORY_HOST || args->user_address ||
-	    !args->bytes)
+	if (!axl_ioctl_bo_is_valid(args))
 		return -EINVAL;
 	if (!axl_ioctl_can_be_had(adev, args->bytes, args->memory))
 		return -ENOMEM;
-	bo = axl_ioctl_bo_own(adev, args->bytes, args->memory);
+	if (args->memory == DRM_AXL_MEMORY_USER)
+		bo = axl_ioctl_bo_user(adev, args);
+	else
+		bo = axl_ioctl_bo_own(adev, args->bytes, args->memory);
 	return IS_ERR(bo) ? PTR_ERR(bo) : axl_ioctl_bo_publish(file, bo, args);
 }
 

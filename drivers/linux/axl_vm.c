@@ -243,9 +243,12 @@ static int axl_vm_map_locked(struct axl_vm *vm, struct axl_mapping *mapping, boo
 
 int axl_vm_map(struct axl_vm *vm, struct axl_bo *bo, bool writable, u64 *va_out)
 {
-	struct axl_mapping *mapping = kzalloc(sizeof(*mapping), GFP_KERNEL);
+	struct axl_mapping *mapping;
 	int ret;
 
+	if (writable && bo->read_only)
+		return -EACCES;
+	mapping = kzalloc(sizeof(*mapping), GFP_KERNEL);
 	if (!mapping)
 		return -ENOMEM;
 	mapping->bo = bo;

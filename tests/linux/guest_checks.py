@@ -18,13 +18,26 @@ from tests.linux.checks import (
     events,
     identity,
     memory,
+    pins,
     queue_resets,
     queues,
     resets,
     results,
+    transfers,
 )
 
-MODULES = (arguments, events, identity, memory, queue_resets, queues, resets, results)
+MODULES = (
+    arguments,
+    events,
+    identity,
+    memory,
+    pins,
+    queue_resets,
+    queues,
+    resets,
+    results,
+    transfers,
+)
 CHECKS: dict[str, Callable[..., Any]] = {
     check.__name__: check for module in MODULES for check in module.CHECKS
 }

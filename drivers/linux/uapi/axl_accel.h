@@ -174,14 +174,15 @@ enum drm_axl_memory {
 	DRM_AXL_MEMORY_USER = 2, /* pages of the caller's own, pinned while the buffer lives */
 };
 
-/* USER: the pages need not be writable; then every mapping must be READ_ONLY. */
+/* USER: the pages need not be writable; then a mapping that is not READ_ONLY is -EACCES. */
 #define DRM_AXL_BO_CREATE_READ_ONLY 0x1
 
 /*
  * DEVICE and HOST: zero-filled memory. USER: the pages at user_address, bytes of them,
  * both multiples of the page size; no mmap_offset, as the caller has them mapped.
- * -ENOMEM: none left, or RLIMIT_MEMLOCK is reached (USER); -EFAULT: not all of the range
- * is mapped. Close it with DRM_IOCTL_GEM_CLOSE. Since 1.0
+ * -ENOMEM: none left; USER: -EPERM: it would exceed RLIMIT_MEMLOCK and the caller has no
+ * CAP_IPC_LOCK, -EFAULT: not all of the range is mapped, or not writable, or cannot be
+ * pinned. Close it with DRM_IOCTL_GEM_CLOSE. Since 1.0
  */
 struct drm_axl_bo_create {
 	__u64 bytes; /* in: rounded up to pages; out: what it became */

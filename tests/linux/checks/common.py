@@ -8,6 +8,7 @@ import select
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from tests.linux.session import HOST, PAGE, Work, fence_wait
@@ -19,6 +20,7 @@ TRACING = Path("/sys/kernel/tracing")
 SEED = 20240501
 
 
+@cache
 def interface() -> Interface:
     """The types, from the text that the host left in the shared folder."""
     return Interface((SHARE / "axl_accel.cdef").read_text())
@@ -32,6 +34,17 @@ def node_of(bdf: str) -> Path:
 def open_at(bdf: str) -> Accel:
     """The endpoint at `bdf`, opened."""
     return Accel(interface(), node_of(bdf))
+
+
+@contextmanager
+def unbound(bdf: str) -> Iterator[None]:
+    """The endpoint at `bdf` without its driver, until the block ends."""
+    driver = Path("/sys/bus/pci/drivers/axl")
+    (driver / "unbind").write_text(bdf)
+    try:
+        yield
+    finally:
+        (driver / "bind").write_text(bdf)
 
 
 def held(bdf: str) -> tuple[Work, int]:
@@ -64,14 +77,3 @@ def is_told(event: int, timeout_s: float = 20.0) -> bool:
     if ready:
         os.eventfd_read(event)
     return bool(ready)
-
-
-@contextmanager
-def unbound(bdf: str) -> Iterator[None]:
-    """The driver taken away from an endpoint, until the block ends."""
-    driver = Path("/sys/bus/pci/drivers/axl")
-    (driver / "unbind").write_text(bdf)
-    try:
-        yield
-    finally:
-        (driver / "bind").write_text(bdf)

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+"""axl.ko and memory that is not its own: pinned pages."""
+
+from __future__ import annotations
+
+import errno
+
+import pytest
+
+from pyaccel.spec.formats import Status
+from tests.linux.conftest import FIRST, FOURTH, SECOND, THIRD, Driver
+
+# The first test waits for downloads, the build and the boot.
+pytestmark = [pytest.mark.guest, pytest.mark.timeout(400)]
+
+KINDS = ["device", "host", "anonymous", "huge", "private_file", "shared"]
+
+
+@pytest.fixture(autouse=True)
+def _quiet(quiet_kernel: None) -> None:
+    """Every test fails when the kernel complains while it runs."""
+
+
+def test_any_memory_reaches_any_other(driver: Driver) -> None:
+    """150 random copies between all kinds of memory, byte for byte."""
+    seen = driver.check("transfers", FIRST)
+
+    assert seen["areas"] == KINDS
+    assert (seen["statuses"], seen["wrong"]) == ([Status.OK], [])
+
+
+def test_what_cannot_be_pinned_is_refused(driver: Driver) -> None:
+    """RLIMIT_MEMLOCK counts to the page and says -EPERM; holes and kernel addresses -EFAULT."""
+    seen = driver.check("pin_limits", FIRST)
+
+    assert seen["limited"] == [0, 64, errno.EPERM, 0, 0, 4]
+    assert {seen[case] for case in ("unaligned", "odd")} == {errno.EINVAL}
+    faults = ("unmapped", "beyond", "kernel", "wrapped", "device")
+    assert {seen[case] for case in faults} == {errno.EFAULT}
+    assert (seen["left"], seen["charged"]) == (0, 0)
+
+
+def test_pages_that_may_only_be_read_stay_so(driver: Driver) -> None:
+    """READ_ONLY pins them; no mapping and no command writes to them."""
+    assert driver.check("pin_read_only", SECOND) == {
+        "statuses": [errno.EFAULT, 0, errno.EACCES],
+        "read": Status.OK,
+        "same": True,
+        "written": Status.PROTECTION_FAULT,
+    }
+
+
+def test_pinned_pages_outlive_the_commands_that_use_them(driver: Driver) -> None:
+    """Neither munmap() nor unmapping gives pages back before the last command has ended."""
+    assert driver.check("pin_in_flight", THIRD) == {
+        "same": True,
+        "statuses": [Status.OK, Status.OK],
+        "pinned": [64, 64, 0],
+    }
+
+
+def test_a_killed_process_leaves_no_page_pinned(driver: Driver) -> None:
+    """Killed with pages pinned and a command that uses them: all given back."""
+    assert driver.check("pin_killed", FOURTH) == {"pinned": 256, "left": 0, "again": Status.OK}
+
+
+def test_removing_the_driver_gives_pinned_pages_back(driver: Driver) -> None:
+    """At once, although the file stays open; closing it then gives nothing back twice."""
+    assert driver.check("pin_removed", SECOND) == {
+        "made": [0] * 4,
+        "late": errno.ENODEV,
+        "left": 0,
+        "charged": 0,
+        "after": 0,
+    }
