@@ -2,7 +2,9 @@
 /* Buffers: what is the same for every kind of memory. */
 #include <linux/mm.h>
 #include <linux/slab.h>
+#include <linux/vmalloc.h>
 
+#include <drm/drm_prime.h>
 #include <drm/drm_vma_manager.h>
 
 #include "axl_bo.h"
@@ -45,7 +47,7 @@ static vm_fault_t axl_bo_fault_pages(struct vm_fault *vmf, struct axl_bo *bo)
 {
 	struct vm_area_struct *vma = vmf->vma;
 	unsigned long address = vmf->address & PAGE_MASK;
-	/* Not from vm_start: a mapping may have been cut. */
+	/* Not from vm_start: a mapping may have been cut, or begin inside a dma-buf. */
 	pgoff_t page = vmf->pgoff - drm_vma_node_start(&bo->base.vma_node);
 	pgoff_t last = min(page + AXL_BO_FAULT_PAGES, bo->base.size >> PAGE_SHIFT);
 	vm_fault_t ret = VM_FAULT_SIGBUS;
@@ -81,7 +83,7 @@ static const struct vm_operations_struct axl_bo_vm_ops = {
 	.close = drm_gem_vm_close,
 };
 
-/* The whole buffer from its start: drm_gem_mmap() has checked offset and size. */
+/* The device file maps whole buffers, a dma-buf any part of one: both were checked. */
 static int axl_bo_mmap(struct drm_gem_object *gem, struct vm_area_struct *vma)
 {
 	const struct axl_bo *bo = axl_bo_from_gem(gem);
@@ -98,15 +100,40 @@ static int axl_bo_mmap(struct drm_gem_object *gem, struct vm_area_struct *vma)
 	return 0;
 }
 
-/* A dma-buf's mappings would outlive a removal: not offered before that is solved. */
-static struct dma_buf *axl_bo_export(struct drm_gem_object *gem, int flags)
+/* --- for other drivers ------------------------------------------------------------- */
+
+static struct sg_table *axl_bo_get_sg_table(struct drm_gem_object *gem)
 {
-	return ERR_PTR(-EOPNOTSUPP);
+	return drm_prime_pages_to_sg(gem->dev, axl_bo_from_gem(gem)->pages,
+				     gem->size >> PAGE_SHIFT);
+}
+
+/* Host memory only: a kernel mapping of BAR2 would outlive the endpoint. */
+static int axl_bo_vmap(struct drm_gem_object *gem, struct iosys_map *map)
+{
+	const struct axl_bo *bo = axl_bo_from_gem(gem);
+	void *address;
+
+	if (!bo->pages)
+		return -EOPNOTSUPP;
+	address = vmap(bo->pages, gem->size >> PAGE_SHIFT, VM_MAP, PAGE_KERNEL);
+	if (!address)
+		return -ENOMEM;
+	iosys_map_set_vaddr(map, address);
+	return 0;
+}
+
+static void axl_bo_vunmap(struct drm_gem_object *gem, struct iosys_map *map)
+{
+	vunmap(map->vaddr);
 }
 
 static const struct drm_gem_object_funcs axl_bo_funcs = {
 	.free = axl_bo_free,
-	.export = axl_bo_export,
+	.export = axl_dmabuf_export,
+	.get_sg_table = axl_bo_get_sg_table,
+	.vmap = axl_bo_vmap,
+	.vunmap = axl_bo_vunmap,
 	.mmap = axl_bo_mmap,
 	.vm_ops = &axl_bo_vm_ops,
 };

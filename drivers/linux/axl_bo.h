@@ -3,6 +3,8 @@
 #ifndef AXL_BO_H
 #define AXL_BO_H
 
+#include <linux/dma-buf.h>
+
 #include <drm/drm_gem.h>
 
 #include "axl_device.h"
@@ -13,6 +15,7 @@ struct axl_bo;
 /* One kind of memory. What is NULL never happens to it. */
 struct axl_bo_ops {
 	u32 va_kind; /* enum axl_vm_kind: its part of the device address space */
+	bool exportable; /* as a dma-buf */
 	bool write_combined; /* for the CPU */
 	bool shmem; /* the GEM object has a file, whose pages are the memory */
 
@@ -43,7 +46,7 @@ struct axl_bo {
 	u32 generation; /* of the endpoint: the content is lost with the next reset */
 
 	/* Host memory. */
-	struct page **pages;
+	struct page **pages; /* NULL for an imported dma-buf: its owner has them */
 	struct sg_table *sgt; /* the DMA mapping; NULL after removal; under memory_lock */
 	struct mm_struct *mm; /* pinned user pages: who pays for them */
 };
@@ -81,12 +84,19 @@ extern const struct axl_bo_ops axl_bo_device_ops;
 /* axl_bo_host.c */
 extern const struct axl_bo_ops axl_bo_host_ops;
 
-/* What kinds of host memory share: bo->pages become a mapping, and a page table. */
+/* What kinds of host memory share: bo->pages or an import become a mapping, and a page table. */
 int axl_bo_host_map_dma(struct axl_bo *bo, enum dma_data_direction direction);
 void axl_bo_host_unmap_dma(struct axl_bo *bo, enum dma_data_direction direction);
 int axl_bo_host_map(struct axl_bo *bo, struct axl_pt *pt, u64 va, bool writable);
 
 /* axl_bo_user.c: pages of the calling process, pinned. Not within drm_dev_enter(). */
 struct axl_bo *axl_bo_user_create(struct axl_device *adev, u64 address, u64 bytes, bool read_only);
+
+/* axl_dmabuf.c */
+struct dma_buf *axl_dmabuf_export(struct drm_gem_object *gem, int flags);
+struct drm_gem_object *axl_dmabuf_import(struct drm_device *drm, struct dma_buf *dmabuf);
+struct drm_gem_object *axl_dmabuf_import_sg_table(struct drm_device *drm,
+						  struct dma_buf_attachment *attach,
+						  struct sg_table *sgt);
 
 #endif

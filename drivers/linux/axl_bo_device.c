@@ -47,6 +47,7 @@ static void axl_bo_device_release(struct axl_bo *bo)
 
 const struct axl_bo_ops axl_bo_device_ops = {
 	.va_kind = AXL_VM_DEVICE,
+	.exportable = true,
 	.write_combined = true,
 	.back = axl_bo_device_back,
 	.map = axl_bo_device_map,

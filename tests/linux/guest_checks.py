@@ -15,6 +15,7 @@ from typing import Any
 from pyaccel.spec.formats import Status
 from tests.linux.checks import (
     arguments,
+    dmabufs,
     events,
     identity,
     memory,
@@ -28,6 +29,7 @@ from tests.linux.checks import (
 
 MODULES = (
     arguments,
+    dmabufs,
     events,
     identity,
     memory,

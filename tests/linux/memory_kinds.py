@@ -4,15 +4,23 @@
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import mmap
 import os
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
 from tests.linux.session import DEVICE, HOST, PAGE, Work
+from tests.linux.uapi import Accel
 
 USER = 2
 READ_ONLY = 1
+_HANDLE_TO_FD = 0xC00C642D
+_FD_TO_HANDLE = 0xC00C642E
+_PRIME = "<IIi"
+_UDMABUF_CREATE = 0x40187542
+_UDMABUF = "<IIQQ"
 _MAP_HUGETLB = 0x40000
 HUGE = 2 << 20
 
@@ -23,6 +31,43 @@ def address_of(memory: mmap.mmap) -> int:
     address = ctypes.addressof(pointer)
     del pointer
     return address
+
+
+def export(accel: Accel, handle: int) -> int:
+    """A dma-buf's descriptor for a buffer (DRM_IOCTL_PRIME_HANDLE_TO_FD)."""
+    data = bytearray(struct.pack(_PRIME, handle, os.O_CLOEXEC | os.O_RDWR, -1))
+    status = accel.raw(_HANDLE_TO_FD, data)
+    if status:
+        raise OSError(status, "export")
+    return int(struct.unpack(_PRIME, data)[2])
+
+
+def attempt_import(accel: Accel, fd: int) -> tuple[int, int]:
+    """(0 or errno, handle) of DRM_IOCTL_PRIME_FD_TO_HANDLE."""
+    data = bytearray(struct.pack(_PRIME, 0, 0, fd))
+    status = accel.raw(_FD_TO_HANDLE, data)
+    return status, int(struct.unpack(_PRIME, data)[0])
+
+
+def mapped_import(work: Work, fd: int) -> int:
+    """Device virtual address of a dma-buf."""
+    status, handle = attempt_import(work.accel, fd)
+    if status:
+        raise OSError(status, "import")
+    return int(work.accel.do("bo_map", context_id=work.context, handle=handle).va)
+
+
+def udmabuf(size: int) -> tuple[int, mmap.mmap]:
+    """A dma-buf of another driver (udmabuf) and the same pages for the CPU."""
+    memory = os.memfd_create("axl-check", os.MFD_ALLOW_SEALING | os.MFD_CLOEXEC)
+    os.ftruncate(memory, size)
+    fcntl.fcntl(memory, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK)
+    node = os.open("/dev/udmabuf", os.O_RDWR | os.O_CLOEXEC)
+    # A bytearray: only then ioctl() gives what the system call returned.
+    request = bytearray(struct.pack(_UDMABUF, memory, 1, 0, size))
+    fd = fcntl.ioctl(node, _UDMABUF_CREATE, request)
+    os.close(node)
+    return fd, mmap.mmap(memory, size)
 
 
 def pin(work: Work, memory: mmap.mmap, **fields: int) -> tuple[int, int]:
@@ -96,6 +141,8 @@ def areas(work: Work, size: int) -> list[Area]:
             raise OSError(status, f"pin {name}")
         va = work.accel.do("bo_map", context_id=work.context, handle=handle).va
         made.append(Area(name, va, size, memory))
+    fd, memory = udmabuf(size)
+    made.append(Area("udmabuf", mapped_import(work, fd), size, memory))
     return made
 
 

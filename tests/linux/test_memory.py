@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
-"""axl.ko and memory that is not its own: pinned pages."""
+"""axl.ko and memory that is not its own: pinned pages, dma-bufs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.linux.conftest import FIRST, FOURTH, SECOND, THIRD, Driver
 # The first test waits for downloads, the build and the boot.
 pytestmark = [pytest.mark.guest, pytest.mark.timeout(400)]
 
-KINDS = ["device", "host", "anonymous", "huge", "private_file", "shared"]
+KINDS = ["device", "host", "anonymous", "huge", "private_file", "shared", "udmabuf"]
 
 
 @pytest.fixture(autouse=True)
@@ -72,4 +72,34 @@ def test_removing_the_driver_gives_pinned_pages_back(driver: Driver) -> None:
         "left": 0,
         "charged": 0,
         "after": 0,
+    }
+
+
+def test_dmabufs_are_shared_and_outlive_their_endpoint(driver: Driver) -> None:
+    """The CPU sees any part of one; another endpoint keeps host memory when the first goes."""
+    assert driver.check("dmabufs", FIRST, SECOND) == {
+        "seen": ["HOST", "DEVI"],
+        "same": True,
+        "statuses": [Status.OK] * 3,
+        "equal": True,
+        "kept": "hhhhhhhh",
+        "signals": [7, 7],
+    }
+
+
+def test_other_drivers_get_host_memory_only(driver: Driver) -> None:
+    """vgem imports a host buffer and is refused device memory; pinned pages are not exported."""
+    driver.shell("modprobe vgem")
+
+    assert driver.check("foreign", FIRST) == {
+        "imports": [0, errno.EOPNOTSUPP, errno.EOPNOTSUPP],
+    }
+
+
+def test_an_imported_dmabuf_is_let_go_at_removal(driver: Driver) -> None:
+    """Unbinding with a udmabuf mapped: its owner keeps it, nothing new can be imported."""
+    assert driver.check("udmabuf_removed", THIRD) == {
+        "status": Status.OK,
+        "late": errno.ENODEV,
+        "kept": "here",
     }

@@ -183,6 +183,9 @@ enum drm_axl_memory {
  * -ENOMEM: none left; USER: -EPERM: it would exceed RLIMIT_MEMLOCK and the caller has no
  * CAP_IPC_LOCK, -EFAULT: not all of the range is mapped, or not writable, or cannot be
  * pinned. Close it with DRM_IOCTL_GEM_CLOSE. Since 1.0
+ *
+ * DEVICE and HOST can be exported with DRM_IOCTL_PRIME_HANDLE_TO_FD; other drivers can map
+ * HOST only (-EOPNOTSUPP). DRM_IOCTL_PRIME_FD_TO_HANDLE takes any dma-buf of host memory.
  */
 struct drm_axl_bo_create {
 	__u64 bytes; /* in: rounded up to pages; out: what it became */

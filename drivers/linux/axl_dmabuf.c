@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+/*
+ * Buffers as dma-bufs, and the other way round.
+ *
+ * Exported host memory is anybody's: an importer's mapping leads to pages that live as
+ * long as the dma-buf, whatever becomes of the endpoint. Exported device memory is for
+ * the CPU only: drm_dev_unplug() takes those mappings away, as they hang on the device
+ * file. Another driver could only be told that its mapping ends if it imports
+ * dynamically, and reach the memory only with PCI_P2PDMA: it is refused.
+ *
+ * What is imported stays attached and mapped, so pinned by its owner, until the buffer
+ * goes or the endpoint is removed: a page table cannot wait for memory that moves.
+ */
+#include <linux/dma-buf.h>
+#include <linux/module.h>
+
+#include <drm/drm_prime.h>
+
+#include "axl_bo.h"
+#include "axl_vm.h"
+
+/* --- export -------------------------------------------------------------------------- */
+
+static int axl_dmabuf_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *attachment)
+{
+	return axl_bo_from_gem(dmabuf->priv)->pages ? 0 : -EOPNOTSUPP;
+}
+
+static const struct dma_buf_ops axl_dmabuf_ops = {
+	.attach = axl_dmabuf_attach,
+	.map_dma_buf = drm_gem_map_dma_buf,
+	.unmap_dma_buf = drm_gem_unmap_dma_buf,
+	.release = drm_gem_dmabuf_release,
+	.mmap = drm_gem_dmabuf_mmap,
+	.vmap = drm_gem_dmabuf_vmap,
+	.vunmap = drm_gem_dmabuf_vunmap,
+};
+
+struct dma_buf *axl_dmabuf_export(struct drm_gem_object *gem, int flags)
+{
+	struct dma_buf_export_info info = {
+		.exp_name = KBUILD_MODNAME,
+		.owner = THIS_MODULE,
+		.ops = &axl_dmabuf_ops,
+		.size = gem->size,
+		.flags = flags,
+		.priv = gem,
+		.resv = gem->resv,
+	};
+
+	if (!axl_bo_from_gem(gem)->ops->exportable)
+		return ERR_PTR(-EOPNOTSUPP);
+	return drm_gem_dmabuf_export(gem->dev, &info);
+}
+
+/* --- import -------------------------------------------------------------------------- */
+
+static void axl_dmabuf_unmap_dma(struct axl_bo *bo)
+{
+	if (!bo->sgt)
+		return;
+	/* Takes the dma-buf's reservation lock: it comes after the memory lock. */
+	dma_buf_unmap_attachment_unlocked(bo->base.import_attach, bo->sgt, DMA_BIDIRECTIONAL);
+	bo->sgt = NULL;
+}
+
+static void axl_dmabuf_release(struct axl_bo *bo)
+{
+	drm_prime_gem_destroy(&bo->base, NULL);
+}
+
+static const struct axl_bo_ops axl_dmabuf_bo_ops = {
+	.va_kind = AXL_VM_HOST,
+	.map = axl_bo_host_map,
+	.unmap_dma = axl_dmabuf_unmap_dma,
+	.release = axl_dmabuf_release,
+};
+
+/* Called by drm_gem_prime_import_dev(), which has attached and mapped it for us. */
+struct drm_gem_object *axl_dmabuf_import_sg_table(struct drm_device *drm,
+						  struct dma_buf_attachment *attach,
+						  struct sg_table *sgt)
+{
+	struct axl_bo *bo;
+
+	if (!attach->dmabuf->size || !PAGE_ALIGNED(attach->dmabuf->size))
+		return ERR_PTR(-EINVAL);
+	bo = axl_bo_alloc(axl_from_drm(drm), attach->dmabuf->size, &axl_dmabuf_bo_ops);
+	if (IS_ERR(bo))
+		return ERR_CAST(bo);
+	bo->sgt = sgt;
+	bo->base.import_attach = attach;
+	axl_bo_publish(bo);
+	return &bo->base;
+}
+
+/* A buffer of this endpoint is the buffer itself, not a new one. */
+static bool axl_dmabuf_is_own(struct drm_device *drm, struct dma_buf *dmabuf)
+{
+	struct drm_gem_object *gem = dmabuf->priv;
+
+	return dmabuf->ops == &axl_dmabuf_ops && gem->dev == drm;
+}
+
+struct drm_gem_object *axl_dmabuf_import(struct drm_device *drm, struct dma_buf *dmabuf)
+{
+	struct drm_gem_object *gem;
+	int idx;
+
+	/* Mapped for DMA: that ends with the removal. */
+	if (!drm_dev_enter(drm, &idx))
+		return ERR_PTR(-ENODEV);
+	if (axl_dmabuf_is_own(drm, dmabuf)) {
+		gem = dmabuf->priv;
+		drm_gem_object_get(gem);
+	} else {
+		gem = drm_gem_prime_import_dev(drm, dmabuf, drm->dev);
+	}
+	drm_dev_exit(idx);
+	return gem;
+}
+
+/* The macro MODULE_IMPORT_NS() takes a word in older kernels and a string in newer ones. */
+MODULE_INFO(import_ns, "DMA_BUF");
