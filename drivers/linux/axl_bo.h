@@ -11,6 +11,7 @@
 #include "axl_pt.h"
 
 struct axl_bo;
+struct axl_vm;
 
 /* One kind of memory. What is NULL never happens to it. */
 struct axl_bo_ops {
@@ -21,6 +22,10 @@ struct axl_bo_ops {
 
 	/* Get the memory; a GEM object of that size exists. Within drm_dev_enter(). */
 	int (*back)(struct axl_bo *bo);
+
+	/* Around the context lock: what must hold still while the buffer is mapped in vm. */
+	int (*begin_map)(struct axl_bo *bo, struct axl_vm *vm);
+	void (*end_map)(struct axl_bo *bo);
 
 	/* Context lock held: enter all of it in a page table, or nothing. */
 	int (*map)(struct axl_bo *bo, struct axl_pt *pt, u64 va, bool writable);
@@ -41,9 +46,10 @@ struct axl_bo {
 	struct list_head node; /* in axl_device.bos, under memory_lock */
 	bool read_only; /* commands may not write to it */
 
-	/* Device memory. */
-	u64 start; /* offset in it */
+	/* Device memory and a peer's. */
+	u64 start; /* offset in the endpoint's own memory, or bus address of a peer's */
 	u32 generation; /* of the endpoint: the content is lost with the next reset */
+	struct dma_buf *peer; /* keeps a peer's buffer */
 
 	/* Host memory. */
 	struct page **pages; /* NULL for an imported dma-buf: its owner has them */
@@ -91,6 +97,12 @@ int axl_bo_host_map(struct axl_bo *bo, struct axl_pt *pt, u64 va, bool writable)
 
 /* axl_bo_user.c: pages of the calling process, pinned. Not within drm_dev_enter(). */
 struct axl_bo *axl_bo_user_create(struct axl_device *adev, u64 address, u64 bytes, bool read_only);
+
+/* axl_bo_peer.c: device memory of another endpoint. -EXDEV: it cannot be reached. */
+struct axl_bo *axl_bo_peer_create(struct axl_device *adev, struct dma_buf *dmabuf);
+
+/* Whose memory a buffer is, if it is a peer's; NULL otherwise. */
+struct axl_device *axl_bo_peer_owner(const struct axl_bo *bo);
 
 /* axl_dmabuf.c */
 struct dma_buf *axl_dmabuf_export(struct drm_gem_object *gem, int flags);

@@ -2,8 +2,10 @@
 /*
  * One endpoint: what the driver knows of it, and who guards what.
  *
- * Lock order: axl_endpoints_lock, device lock, context lock, memory lock, queue lock;
- * see drivers/core/LOCKING.md for what the core wants of each.
+ * Lock order: axl_endpoints_lock, device lock, axl_peer_vms_lock, context lock, memory
+ * lock, queue lock; see drivers/core/LOCKING.md for what the core wants of each. Where two
+ * endpoints meet (axl_bo_peer.c) the locks may be of different ones, but nobody holds two
+ * of a kind.
  *
  * Lifetime: struct axl_device lives with its struct drm_device, so as long as a file or
  * a buffer is open. What needs the hardware (rings, page tables, DMA mappings) is
@@ -108,6 +110,27 @@ void axl_place_find(struct axl_device *adev);
 int axl_place_commit(struct axl_device *adev); /* device lock held; an enum axl_err */
 void axl_place_join(struct axl_device *adev); /* no lock held; tells all endpoints */
 void axl_place_leave(struct axl_device *adev); /* likewise */
+
+/*
+ * Bus address at which adev reaches the memory of another endpoint, as it was told.
+ * -EXDEV: not at all, or not now. No lock held.
+ */
+int axl_place_window(struct axl_device *adev, struct axl_device *other, u64 *address_out);
+ssize_t axl_place_print_peers(struct axl_device *adev, char *buf); /* for sysfs */
+
+/* axl_peer.c: what keeps requests of one endpoint from another's memory, whatever its state */
+struct axl_obstacle {
+	const char *text; /* NULL: nothing */
+	struct pci_dev *port; /* that it is about, or NULL */
+};
+
+struct axl_obstacle axl_peer_obstacle(const struct axl_device *adev,
+				      const struct axl_device *other);
+
+/* axl_bo_peer.c */
+struct axl_vm;
+void axl_bo_peer_revoke(struct axl_device *owner); /* device lock held */
+void axl_bo_peer_forget(struct axl_vm *vm); /* it is about to be freed */
 
 /* axl_recovery.c */
 int axl_recovery_setup_hw(struct axl_device *adev); /* device lock held; an enum axl_err */

@@ -4,8 +4,9 @@
  *
  * Exported host memory is anybody's: an importer's mapping leads to pages that live as
  * long as the dma-buf, whatever becomes of the endpoint. Exported device memory is for
- * the CPU only: drm_dev_unplug() takes those mappings away, as they hang on the device
- * file. Another driver could only be told that its mapping ends if it imports
+ * the CPU (drm_dev_unplug() takes those mappings away: they hang on the device file) and
+ * for endpoints of ours, which map it as a peer's (axl_bo_peer.c) and lose it with the
+ * next reset. Another driver could only be told that its mapping ends if it imports
  * dynamically, and reach the memory only with PCI_P2PDMA: it is refused.
  *
  * What is imported stays attached and mapped, so pinned by its owner, until the buffer
@@ -94,12 +95,20 @@ struct drm_gem_object *axl_dmabuf_import_sg_table(struct drm_device *drm,
 	return &bo->base;
 }
 
-/* A buffer of this endpoint is the buffer itself, not a new one. */
-static bool axl_dmabuf_is_own(struct drm_device *drm, struct dma_buf *dmabuf)
+static struct drm_gem_object *axl_dmabuf_import_ours(struct drm_device *drm, struct dma_buf *dmabuf)
 {
 	struct drm_gem_object *gem = dmabuf->priv;
+	struct axl_bo *bo;
 
-	return dmabuf->ops == &axl_dmabuf_ops && gem->dev == drm;
+	/* A buffer of this endpoint is the buffer itself, not a new one. */
+	if (gem->dev == drm) {
+		drm_gem_object_get(gem);
+		return gem;
+	}
+	if (axl_bo_from_gem(gem)->pages)
+		return drm_gem_prime_import_dev(drm, dmabuf, drm->dev);
+	bo = axl_bo_peer_create(axl_from_drm(drm), dmabuf);
+	return IS_ERR(bo) ? ERR_CAST(bo) : &bo->base;
 }
 
 struct drm_gem_object *axl_dmabuf_import(struct drm_device *drm, struct dma_buf *dmabuf)
@@ -110,12 +119,10 @@ struct drm_gem_object *axl_dmabuf_import(struct drm_device *drm, struct dma_buf 
 	/* Mapped for DMA: that ends with the removal. */
 	if (!drm_dev_enter(drm, &idx))
 		return ERR_PTR(-ENODEV);
-	if (axl_dmabuf_is_own(drm, dmabuf)) {
-		gem = dmabuf->priv;
-		drm_gem_object_get(gem);
-	} else {
+	if (dmabuf->ops == &axl_dmabuf_ops)
+		gem = axl_dmabuf_import_ours(drm, dmabuf);
+	else
 		gem = drm_gem_prime_import_dev(drm, dmabuf, drm->dev);
-	}
 	drm_dev_exit(idx);
 	return gem;
 }

@@ -60,6 +60,7 @@ static int axl_drv_init_sw(struct axl_device *adev)
 	int ret;
 
 	INIT_LIST_HEAD(&adev->bos);
+	INIT_LIST_HEAD(&adev->peers_node);
 	INIT_DELAYED_WORK(&adev->health_work, axl_recovery_health_work);
 	INIT_WORK(&adev->event_work, axl_recovery_event_work);
 	spin_lock_init(&adev->queues_lock);

@@ -4,10 +4,13 @@
  * when an endpoint appears, after every reset, and whenever another comes or goes.
  */
 #include <linux/bitfield.h>
+#include <linux/sysfs.h>
 
 #include "axl_device.h"
 #include "axl_notify.h"
 #include "axl_trace.h"
+
+#define AXL_PLACE_LINE 160 /* longer than any line of the list of peers */
 
 /* Outermost lock: who is bound. Held while every one of them is told. */
 static DEFINE_MUTEX(axl_endpoints_lock);
@@ -81,11 +84,9 @@ static struct axl_peer axl_place_row(const struct axl_device *adev)
 	};
 }
 
-/* Below one root port requests can be routed between endpoints without the root complex. */
 static bool axl_place_can_reach(const struct axl_device *adev, const struct axl_device *other)
 {
-	return adev->ident.features & AXL_IDENT_FEATURES_PEER_TO_PEER_MASK &&
-	       pcie_find_root_port(adev->pdev) == pcie_find_root_port(other->pdev);
+	return !axl_peer_obstacle(adev, other).text;
 }
 
 /* The endpoint's own row first, then as many others as the table has room for. */
@@ -164,8 +165,110 @@ void axl_place_leave(struct axl_device *adev)
 	axl_trace_topology(adev, AXL_TOPOLOGY_CHANGE_REMOVED);
 	list_del(&adev->endpoints_node);
 	mutex_lock(&axl_peers_lock);
-	list_del(&adev->peers_node);
+	list_del_init(&adev->peers_node);
 	mutex_unlock(&axl_peers_lock);
 	axl_place_tell_others(adev);
 	mutex_unlock(&axl_endpoints_lock);
+}
+
+/* --- peers --------------------------------------------------------------------------- */
+
+/* Device lock of adev held: the other one's row as adev was told. */
+static const struct axl_peer *axl_place_find_row(const struct axl_device *adev,
+						 const struct axl_device *other)
+{
+	u32 i;
+
+	for (i = 0; i < adev->peer_count; i++) {
+		if (adev->peers[i].board_serial == other->ident.board_serial &&
+		    adev->peers[i].endpoint_index == other->ident.endpoint_index)
+			return &adev->peers[i];
+	}
+	return NULL;
+}
+
+/*
+ * Device lock of adev and axl_peers_lock held, other bound. The other one's device lock is
+ * not held: what it answers may change at once.
+ */
+static const char *axl_place_why_not_now(const struct axl_device *adev,
+					 const struct axl_device *other)
+{
+	if (READ_ONCE(other->reset.state) != AXL_RESET_STATE_ONLINE)
+		return "it is not online";
+	if (READ_ONCE(other->address_state) != AXL_ADDRESS_STATE_COMMITTED)
+		return "its device address is not committed";
+	if (adev->address_state != AXL_ADDRESS_STATE_COMMITTED)
+		return "the device address of this endpoint is not committed";
+	return axl_place_find_row(adev, other) ? NULL : "not in the peer table";
+}
+
+/* Device lock of adev and axl_peers_lock held, other bound: what is above it is there. */
+static struct axl_obstacle axl_place_obstacle(const struct axl_device *adev,
+					      const struct axl_device *other)
+{
+	struct axl_obstacle obstacle = axl_peer_obstacle(adev, other);
+
+	if (!obstacle.text)
+		obstacle.text = axl_place_why_not_now(adev, other);
+	return obstacle;
+}
+
+int axl_place_window(struct axl_device *adev, struct axl_device *other, u64 *address_out)
+{
+	int ret;
+
+	mutex_lock(&adev->lock);
+	mutex_lock(&axl_peers_lock);
+	ret = axl_recovery_usable(adev);
+	if (!ret && (list_empty(&other->peers_node) || axl_place_obstacle(adev, other).text))
+		ret = -EXDEV;
+	if (!ret)
+		*address_out = axl_place_find_row(adev, other)->bus_address;
+	mutex_unlock(&axl_peers_lock);
+	mutex_unlock(&adev->lock);
+	return ret;
+}
+
+/* Device lock and axl_peers_lock held. */
+static ssize_t axl_place_print_peer(struct axl_device *adev, struct axl_device *other, char *buf,
+				    ssize_t length)
+{
+	struct axl_obstacle obstacle = axl_place_obstacle(adev, other);
+	ssize_t start = length;
+
+	length += sysfs_emit_at(buf, length, "card:0x%016llx/%u %s ", other->ident.board_serial,
+				other->ident.endpoint_index, pci_name(other->pdev));
+	if (!obstacle.text)
+		length += sysfs_emit_at(buf, length, "reachable\n");
+	else if (obstacle.port)
+		length += sysfs_emit_at(buf, length, "unreachable: %s %s\n", obstacle.text,
+					pci_name(obstacle.port));
+	else
+		length += sysfs_emit_at(buf, length, "unreachable: %s\n", obstacle.text);
+	return length - start;
+}
+
+/* An attribute ends at a page: who does not fit is counted. */
+ssize_t axl_place_print_peers(struct axl_device *adev, char *buf)
+{
+	struct axl_device *other;
+	unsigned int left_out = 0;
+	ssize_t length = 0;
+
+	mutex_lock(&adev->lock);
+	mutex_lock(&axl_peers_lock);
+	list_for_each_entry(other, &axl_peers, peers_node) {
+		if (other == adev)
+			continue;
+		if (length < PAGE_SIZE - AXL_PLACE_LINE)
+			length += axl_place_print_peer(adev, other, buf, length);
+		else
+			left_out++;
+	}
+	mutex_unlock(&axl_peers_lock);
+	mutex_unlock(&adev->lock);
+	if (left_out)
+		length += sysfs_emit_at(buf, length, "and %u more\n", left_out);
+	return length;
 }

@@ -133,6 +133,8 @@ static void axl_recovery_retire_all(struct axl_device *adev, int over)
 		if (adev->vms[i])
 			axl_vm_retire(adev->vms[i], over);
 	}
+	/* Its memory is not what others mapped any more. */
+	axl_bo_peer_revoke(adev);
 }
 
 /* --- doing what the state machine says ------------------------------------------------ */

@@ -29,6 +29,8 @@ static u8 axl_submit_direction(const struct axl_cmd_summary *command)
 
 	if (!command->has_dst || dst == 0 || dst >= AXL_VM_KIND_END)
 		return AXL_DIRECTION_NONE;
+	if (src == AXL_VM_PEER || dst == AXL_VM_PEER)
+		return AXL_DIRECTION_PEER;
 	if (dst == AXL_VM_DEVICE)
 		return src == AXL_VM_HOST ? AXL_DIRECTION_HOST_TO_DEVICE :
 					    AXL_DIRECTION_DEVICE_TO_DEVICE;

@@ -98,18 +98,32 @@ static ssize_t peer_count_show(struct device *dev, struct device_attribute *attr
 }
 static DEVICE_ATTR_RO(peer_count);
 
+/* One line for each other endpoint: stable id, BDF, and whether or why not it can be reached. */
+static ssize_t peers_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	return axl_place_print_peers(axl_sysfs_device(dev), buf);
+}
+static DEVICE_ATTR_RO(peers);
+
 static ssize_t vectors_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
 	return sysfs_emit(buf, "%u\n", axl_sysfs_device(dev)->vector_count);
 }
 static DEVICE_ATTR_RO(vectors);
 
-static struct attribute *axl_sysfs_attrs[] = {
-	&dev_attr_board_serial.attr,  &dev_attr_endpoint_index.attr, &dev_attr_endpoint_count.attr,
-	&dev_attr_address_state.attr, &dev_attr_address_reason.attr, &dev_attr_generation.attr,
-	&dev_attr_state.attr,	      &dev_attr_slot.attr,	     &dev_attr_upstream_path.attr,
-	&dev_attr_peer_count.attr,    &dev_attr_vectors.attr,	     NULL
-};
+static struct attribute *axl_sysfs_attrs[] = { &dev_attr_board_serial.attr,
+					       &dev_attr_endpoint_index.attr,
+					       &dev_attr_endpoint_count.attr,
+					       &dev_attr_address_state.attr,
+					       &dev_attr_address_reason.attr,
+					       &dev_attr_generation.attr,
+					       &dev_attr_state.attr,
+					       &dev_attr_slot.attr,
+					       &dev_attr_upstream_path.attr,
+					       &dev_attr_peer_count.attr,
+					       &dev_attr_peers.attr,
+					       &dev_attr_vectors.attr,
+					       NULL };
 
 /* In a folder of their own: the PCI core has names such as "state" too. */
 static const struct attribute_group axl_sysfs_group = {

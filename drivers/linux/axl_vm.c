@@ -11,6 +11,7 @@ struct axl_mapping {
 	struct list_head node; /* in axl_vm.unmapped */
 	struct axl_bo *bo; /* one reference */
 	u64 va;
+	bool revoked; /* no longer in the page table: the memory was another endpoint's */
 };
 
 /* --- life ------------------------------------------------------------------------ */
@@ -76,6 +77,7 @@ static void axl_vm_release(struct kref *ref)
 	struct axl_vm *vm = container_of(ref, struct axl_vm, ref);
 	unsigned int i;
 
+	axl_bo_peer_forget(vm);
 	for (i = 1; i < AXL_VM_KIND_END; i++)
 		axl_range_deinit(&vm->va[i]);
 	xa_destroy(&vm->mappings);
@@ -138,6 +140,7 @@ int axl_vm_create(struct axl_device *adev, struct axl_vm **vm_out)
 	mutex_init(&vm->lock);
 	xa_init(&vm->mappings);
 	INIT_LIST_HEAD(&vm->unmapped);
+	INIT_LIST_HEAD(&vm->peer_node);
 	INIT_WORK(&vm->reap_work, axl_vm_reap_work);
 	ret = axl_vm_init_ranges(vm);
 	if (!ret) {
@@ -241,17 +244,12 @@ static int axl_vm_map_locked(struct axl_vm *vm, struct axl_mapping *mapping, boo
 	return ret;
 }
 
-int axl_vm_map(struct axl_vm *vm, struct axl_bo *bo, bool writable, u64 *va_out)
+static int axl_vm_map_held(struct axl_vm *vm, struct axl_mapping *mapping, bool writable,
+			   u64 *va_out)
 {
-	struct axl_mapping *mapping;
+	struct axl_bo *bo = mapping->bo;
 	int ret;
 
-	if (writable && bo->read_only)
-		return -EACCES;
-	mapping = kzalloc(sizeof(*mapping), GFP_KERNEL);
-	if (!mapping)
-		return -ENOMEM;
-	mapping->bo = bo;
 	mutex_lock(&vm->lock);
 	ret = axl_vm_map_locked(vm, mapping, writable);
 	if (!ret) {
@@ -260,6 +258,27 @@ int axl_vm_map(struct axl_vm *vm, struct axl_bo *bo, bool writable, u64 *va_out)
 		axl_trace_dma_map(vm, mapping->va, bo->base.size);
 	}
 	mutex_unlock(&vm->lock);
+	return ret;
+}
+
+int axl_vm_map(struct axl_vm *vm, struct axl_bo *bo, bool writable, u64 *va_out)
+{
+	struct axl_mapping *mapping;
+	int ret = 0;
+
+	if (writable && bo->read_only)
+		return -EACCES;
+	mapping = kzalloc(sizeof(*mapping), GFP_KERNEL);
+	if (!mapping)
+		return -ENOMEM;
+	mapping->bo = bo;
+	if (bo->ops->begin_map)
+		ret = bo->ops->begin_map(bo, vm);
+	if (!ret) {
+		ret = axl_vm_map_held(vm, mapping, writable, va_out);
+		if (bo->ops->end_map)
+			bo->ops->end_map(bo);
+	}
 	if (ret)
 		kfree(mapping);
 	return ret;
@@ -270,7 +289,7 @@ static int axl_vm_unmap_pages(struct axl_vm *vm, const struct axl_mapping *mappi
 {
 	int err;
 
-	if (vm->over)
+	if (vm->over || mapping->revoked)
 		return 0;
 	err = axl_pt_unmap(&vm->pt, mapping->va, mapping->bo->base.size);
 	if (err)
@@ -302,6 +321,25 @@ int axl_vm_unmap(struct axl_vm *vm, u64 va)
 	}
 	mutex_unlock(&vm->lock);
 	return ret;
+}
+
+void axl_vm_revoke(struct axl_vm *vm, const struct axl_device *owner)
+{
+	struct axl_mapping *mapping;
+	unsigned long index;
+
+	mutex_lock(&vm->lock);
+	xa_for_each(&vm->mappings, index, mapping) {
+		if (mapping->revoked || axl_bo_peer_owner(mapping->bo) != owner)
+			continue;
+		/* An endpoint that does not answer is found, and reset, by its health check. */
+		if (axl_vm_unmap_pages(vm, mapping))
+			pci_warn(vm->adev->pdev, "context=%u va=0x%llx: cannot be revoked\n",
+				 vm->number, mapping->va);
+		mapping->revoked = true;
+		axl_trace_dma_unmap(vm, mapping->va, mapping->bo->base.size);
+	}
+	mutex_unlock(&vm->lock);
 }
 
 int axl_vm_fault_state(struct axl_vm *vm, bool clear)

@@ -14,7 +14,8 @@
 enum axl_vm_kind {
 	AXL_VM_DEVICE = 1,
 	AXL_VM_HOST = 2,
-	AXL_VM_KIND_END = 3,
+	AXL_VM_PEER = 3, /* device memory of another endpoint */
+	AXL_VM_KIND_END = 4,
 };
 
 struct axl_vm {
@@ -25,6 +26,7 @@ struct axl_vm {
 	atomic_t in_flight; /* jobs that may touch its memory */
 	atomic_t lost_queues; /* queues with a command whose end nobody saw */
 	struct work_struct reap_work; /* gives back what was unmapped */
+	struct list_head peer_node; /* it may map memory of peers; under axl_peer_vms_lock */
 
 	struct mutex lock; /* the context lock: guards all below and the context's registers */
 	int over; /* 0, or why it cannot be used any more */
@@ -48,6 +50,9 @@ void axl_vm_retire(struct axl_vm *vm, int over);
 
 int axl_vm_map(struct axl_vm *vm, struct axl_bo *bo, bool writable, u64 *va_out);
 int axl_vm_unmap(struct axl_vm *vm, u64 va);
+
+/* The memory of another endpoint is lost: commands fault instead of touching it. */
+void axl_vm_revoke(struct axl_vm *vm, const struct axl_device *owner);
 
 /* 0 or 1, or an error; clears it if asked to. */
 int axl_vm_fault_state(struct axl_vm *vm, bool clear);

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
-"""axl.ko and memory that is not its own: pinned pages, dma-bufs."""
+"""axl.ko and memory that is not its own: pinned pages, dma-bufs, other endpoints."""
 
 from __future__ import annotations
 
 import errno
+import itertools
 
 import pytest
 
 from pyaccel.spec.formats import Status
-from tests.linux.conftest import FIRST, FOURTH, SECOND, THIRD, Driver
+from tests.linux.conftest import ENDPOINTS, FIRST, FOURTH, SECOND, THIRD, Driver
 
 # The first test waits for downloads, the build and the boot.
 pytestmark = [pytest.mark.guest, pytest.mark.timeout(400)]
@@ -22,10 +23,10 @@ def _quiet(quiet_kernel: None) -> None:
 
 
 def test_any_memory_reaches_any_other(driver: Driver) -> None:
-    """150 random copies between all kinds of memory, byte for byte."""
-    seen = driver.check("transfers", FIRST)
+    """150 random copies between 9 kinds of memory, two peers' among them, byte for byte."""
+    seen = driver.check("transfers", FIRST, SECOND, FOURTH)
 
-    assert seen["areas"] == KINDS
+    assert seen["areas"] == [*KINDS, "peer", "peer"]
     assert (seen["statuses"], seen["wrong"]) == ([Status.OK], [])
 
 
@@ -88,7 +89,7 @@ def test_dmabufs_are_shared_and_outlive_their_endpoint(driver: Driver) -> None:
 
 
 def test_other_drivers_get_host_memory_only(driver: Driver) -> None:
-    """vgem imports a host buffer and is refused device memory; pinned pages are not exported."""
+    """Another driver imports a host buffer, but no device memory; pinned pages are not exported."""
     driver.shell("modprobe vgem")
 
     assert driver.check("foreign", FIRST) == {
@@ -103,3 +104,48 @@ def test_an_imported_dmabuf_is_let_go_at_removal(driver: Driver) -> None:
         "late": errno.ENODEV,
         "kept": "here",
     }
+
+
+def test_every_endpoint_reaches_every_other(driver: Driver) -> None:
+    """Reads and writes of all twelve pairs byte for byte, and sysfs says reachable."""
+    seen = driver.check("peers", *(placed.bdf for placed in ENDPOINTS))
+
+    assert (seen["statuses"], seen["wrong"]) == ([Status.OK], [])
+    assert seen["moved"] > 0
+    for user, owner in itertools.permutations(ENDPOINTS, 2):
+        line = f"card:0x{owner.serial:016x}/{owner.index} {owner.bdf} reachable"
+        assert line in seen["sysfs"][user.bdf]
+    assert {len(lines) for lines in seen["sysfs"].values()} == {3}
+
+
+def test_copies_are_told_apart_by_direction(driver: Driver) -> None:
+    """Whatever has an end in another endpoint is `peer` in events."""
+    assert driver.check("directions", FIRST, SECOND) == [
+        "host_to_device",
+        "device_to_host",
+        "device_to_device",
+        "peer",
+        "peer",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("how", "remap"), [("1", errno.ESTALE), ("2", errno.ESTALE), ("unbind", errno.ENODEV)]
+)
+def test_memory_of_a_lost_peer_faults(driver: Driver, how: str, remap: int) -> None:
+    """After a reset or removal of its owner nothing leads to it; the rest of the context works."""
+    assert driver.check("peer_lost", FIRST, THIRD, how) == {
+        "before": [Status.OK] * 2,
+        "faults": [[Status.PAGE_FAULT, 1]] * 2,
+        "remap": remap,
+        "unmaps": [0, 0],
+        "own": Status.OK,
+        "again": [Status.OK],
+    }
+
+
+def test_peers_that_reset_each_other_do_not_deadlock(driver: Driver) -> None:
+    """Both map the other's memory over and over while resets take it away."""
+    seen = driver.check("peer_storm", SECOND, FOURTH, "4")
+
+    assert seen == {"ended": [0, 0], "again": [Status.OK, Status.OK]}

@@ -185,7 +185,9 @@ enum drm_axl_memory {
  * pinned. Close it with DRM_IOCTL_GEM_CLOSE. Since 1.0
  *
  * DEVICE and HOST can be exported with DRM_IOCTL_PRIME_HANDLE_TO_FD; other drivers can map
- * HOST only (-EOPNOTSUPP). DRM_IOCTL_PRIME_FD_TO_HANDLE takes any dma-buf of host memory.
+ * HOST only (-EOPNOTSUPP). DRM_IOCTL_PRIME_FD_TO_HANDLE takes any dma-buf of host memory,
+ * and device memory of another endpoint: -EXDEV if this one cannot reach it (axl/peers in
+ * sysfs says why). What is mapped of it faults once the other endpoint was reset or removed.
  */
 struct drm_axl_bo_create {
 	__u64 bytes; /* in: rounded up to pages; out: what it became */

@@ -7,8 +7,8 @@ import random
 from typing import Any
 
 from tests.linux.checks.common import SEED, open_at
-from tests.linux.memory_kinds import Area, areas
-from tests.linux.session import HOST, PAGE, Work, copy, nop
+from tests.linux.memory_kinds import Area, areas, export, mapped_import
+from tests.linux.session import DEVICE, HOST, PAGE, Work, copy, nop
 
 SIZE = 2 << 20
 
@@ -40,10 +40,15 @@ def _wrong(work: Work, made: list[Area]) -> list[str]:
     return wrong
 
 
-def transfers(bdf: str) -> dict[str, Any]:
-    """Random copies between every kind of memory."""
+def transfers(bdf: str, *others: str) -> dict[str, Any]:
+    """Random copies between every kind of memory, that of `others` included."""
     work = Work(open_at(bdf), slots_log2=12)
     made = areas(work, SIZE)
+    owners = [Work(open_at(other)) for other in others]
+    for owner in owners:
+        buffer = owner.buffer(SIZE, DEVICE)
+        va = mapped_import(work, export(owner.accel, buffer.handle))
+        made.append(Area("peer", va, SIZE, buffer.cpu))
     statuses = _shuffle(work, made, 150)
     return {
         "areas": [area.name for area in made],
