@@ -9,6 +9,7 @@ from pathlib import Path
 from diag.lab.errors import LabError
 from diag.lab.kernel import Kernel
 from diag.lab.topology import topology_arguments
+from diag.lab.tsc import tsc_khz
 from diag.model.rack.placement import Placement
 from diag.model.rack.runtime_dir import MAX_SOCKET_PATH, RackDir
 
@@ -94,7 +95,8 @@ def machine_arguments(
 ) -> list[str]:
     """All of QEMU's arguments; `work` is the checkout that the guest sees live."""
     _check_paths(files, work)
-    append = f"console=ttyS0 loglevel=7 {_QUIET} {_iommu_append(options)} {options.append}"
+    own = f"{_QUIET} {_clock_append(options)} {_iommu_append(options)}"
+    append = f"console=ttyS0 loglevel=7 {own} {options.append}"
     return [
         *_base(options),
         *_consoles(files),
@@ -133,6 +135,11 @@ def _base(options: MachineOptions) -> list[str]:
     if options.iommu:
         arguments += ["-device", "intel-iommu,caching-mode=on,intremap=off,device-iotlb=off"]
     return arguments
+
+
+def _clock_append(options: MachineOptions) -> str:
+    khz = tsc_khz() if options.accel == "tcg" else None
+    return f"tsc_early_khz={khz}" if khz else ""
 
 
 def _iommu_append(options: MachineOptions) -> str:

@@ -21,6 +21,7 @@ from diag.lab.rack import place_rack
 from diag.lab.session import Session
 from diag.lab.supervisor import CHECKOUT
 from diag.lab.targets import find_function
+from diag.lab.tsc import tsc_khz
 from diag.model.rack.client import RackClient
 from diag.model.rack.enumerate import enumerate_rack
 from diag.model.rack.placement import PlacedEndpoint
@@ -77,6 +78,16 @@ def probe(lab: Session, placed: PlacedEndpoint, *options: str) -> dict[str, Any]
 def test_the_boot_logs_nothing_unexpected(lab: Session) -> None:
     """Enumeration, resource assignment and port services pass without a complaint."""
     assert lab.check_kernel_log() == []
+
+
+def test_the_clock_of_the_guest_is_right(lab: Session) -> None:
+    """Its kernel counts at the rate of this machine's counter, however busy the boot was."""
+    khz = tsc_khz()
+    if khz is None:
+        pytest.skip("no time-stamp counter that can be read on this machine")
+    found = re.findall(r"tsc: Detected ([\d.]+) MHz", lab.kernel_log())
+
+    assert float(found[0]) * 1000 == pytest.approx(khz, rel=0.01)
 
 
 @each_endpoint

@@ -10,6 +10,7 @@ import pytest
 from diag.lab.errors import LabError
 from diag.lab.kernel import Kernel
 from diag.lab.machine import MachineOptions, SessionFiles, machine_arguments
+from diag.lab.tsc import tsc_khz
 from diag.model.rack.enumerate import enumerate_rack
 from diag.model.rack.spec import load_rack
 
@@ -53,6 +54,19 @@ def test_iommu_brings_device_and_kernel_options() -> None:
     assert "intel_iommu=on" in value(with_iommu, "-append")
     assert "kernel-irqchip=off" in value(with_iommu, "-machine")
     assert not any("iommu" in at for at in without)
+
+
+def test_an_emulated_processor_is_told_how_fast_it_counts() -> None:
+    """Measured twice the same to within a percent; under KVM the kernel knows by itself."""
+    first = tsc_khz()
+    tsc_khz.cache_clear()
+    second = tsc_khz()
+
+    if first is None or second is None:
+        pytest.skip("no time-stamp counter that can be read on this machine")
+    assert abs(first - second) < first / 100
+    assert f"tsc_early_khz={second}" in value(arguments(MachineOptions(accel="tcg")), "-append")
+    assert "tsc_early" not in value(arguments(MachineOptions(accel="kvm")), "-append")
 
 
 def test_kvm_uses_the_hosts_processor() -> None:
