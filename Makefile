@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 PYTHON := .venv/bin/python
 C_FILES = $(shell git ls-files '*.c' '*.h' | grep -v -e '^drivers/spec/include/axl_[rfn]' -e '^drivers/spec/proof/' -e '^drivers/linux/axl_tracepoints')
-TIDY_FILES = $(shell git ls-files "drivers/core/src/*.c" "userlib/src/*.c" "userlib/src/rack/*.c")
+TIDY_FILES = $(shell git ls-files "drivers/core/src/*.c" "userlib/src/*.c" "userlib/src/kernel/*.c" "userlib/src/rack/*.c")
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from pyaccel.errors import NotBuiltError as NotBuiltError
     from pyaccel.errors import OutOfMemoryError as OutOfMemoryError
     from pyaccel.errors import PeerUnreachableError as PeerUnreachableError
+    from pyaccel.errors import PermissionDeniedError as PermissionDeniedError
     from pyaccel.errors import QueueFullError as QueueFullError
     from pyaccel.errors import QueueHungError as QueueHungError
     from pyaccel.errors import QueueUnavailableError as QueueUnavailableError
@@ -70,8 +71,8 @@ _MODULES = {
         "ContextFaultedError", "DeviceBusyError", "DeviceGoneError", "DeviceNotFoundError",
         "DeviceWedgedError", "FirmwareStoppedError", "ForkedProcessError",
         "InvalidArgumentError", "NotBuiltError", "OutOfMemoryError", "PeerUnreachableError",
-        "QueueFullError", "QueueHungError", "QueueUnavailableError", "StaleHandleError",
-        "VersionMismatchError",
+        "PermissionDeniedError", "QueueFullError", "QueueHungError", "QueueUnavailableError",
+        "StaleHandleError", "VersionMismatchError",
     ),
     "fence": ("CommandResult", "Fence"),
     "info": ("DeviceInfo", "EndpointInfo", "ErrorRecord", "Telemetry", "devices"),

@@ -41,6 +41,8 @@ _BY_ERRNO: Final[dict[int, type[errors.AxlError]]] = {
     errno.EREMOTEIO: errors.FirmwareStoppedError,
     errno.EBUSY: errors.DeviceBusyError,
     errno.EIO: errors.DeviceWedgedError,
+    errno.EACCES: errors.PermissionDeniedError,
+    errno.EPERM: errors.PermissionDeniedError,
 }
 _BY_CALL: Final[dict[tuple[str, int], type[errors.AxlError]]] = {
     ("axl_enumerate", errno.ENODEV): errors.DeviceNotFoundError,

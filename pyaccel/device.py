@@ -196,13 +196,14 @@ def open(uri: str | None = None) -> Device:  # noqa: A001 - pyaccel.open() reads
 
     Args:
         uri: None for the first that is visible, an ordinal ("3"), a place ("0000:05:00.0"), a
-            stable id ("card:0x00a0c00000000001/0"), or one of these in a given rack
-            ("rack:NAME#SELECTOR"). EndpointInfo.uri fits.
+            stable id ("card:0x00a0c00000000001/0"), or one of these of the kernel driver
+            ("kernel#SELECTOR") or a given rack ("rack:NAME#SELECTOR"). EndpointInfo.uri fits.
 
     Raises:
         DeviceNotFoundError: no such endpoint.
         DeviceBusyError: somebody else holds it.
-        VersionMismatchError: it speaks another contract.
+        PermissionDeniedError: its device file is not for this user.
+        VersionMismatchError: it, or its driver, speaks another version.
         AddressRejectedError: it is not where it says it is.
     """
     out = ffi.new("struct axl_device **")

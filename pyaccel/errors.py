@@ -62,6 +62,10 @@ class DeviceBusyError(AxlError):
     advice = "Close the other user, or open another endpoint: pyaccel.devices() lists them"
 
 
+class PermissionDeniedError(AxlError, PermissionError):
+    """The user may not do that with a device of the kernel driver; the message says who may."""
+
+
 class DeviceGoneError(AxlError):
     """The endpoint vanished: it answers all-ones, or its server is away."""
 

@@ -113,10 +113,12 @@ AXL_API int axl_enumerate(const char *source, struct axl_endpoint_info *infos, s
  *   "0000:05:00.0"               by place
  *   "card:0x00a0c00000000001/0"  by stable id
  *   "rack:NAME#SELECTOR", "rack:/run/dir#SELECTOR"  one of the above in a given rack
- * -EBUSY: another process holds it (embedded rack); -ENODEV: no such endpoint or it
- * is gone; -EPROTO: it speaks another contract version or its server breaks the
- * protocol; -ETIMEDOUT: its server does not answer; -ESTALE: its address was rejected
- * (it is not where it says it is). In a forked child every call answers -EOWNERDEAD.
+ *   "kernel#SELECTOR"            one of the kernel driver's
+ * -EBUSY: another process holds it (embedded rack); -EACCES: no right to its device file
+ * or its rack; -ENODEV: no such endpoint or it is gone; -EPROTO: it or its driver speaks
+ * another version, or its server breaks the protocol; -ETIMEDOUT: its server does not
+ * answer; -ESTALE: its address was rejected (it is not where it says it is). In a forked
+ * child every call answers -EOWNERDEAD.
  */
 AXL_API int axl_device_open(const char *uri, uint32_t flags, struct axl_device **device_out);
 AXL_API void axl_device_close(struct axl_device *device);
@@ -183,7 +185,10 @@ struct axl_telemetry {
 AXL_API int axl_device_telemetry(struct axl_device *device, struct axl_telemetry *telemetry,
 				 size_t telemetry_bytes);
 
-/* The device's first error since it was last cleared. */
+/*
+ * The device's first error since it was last cleared. With the kernel driver: the last one
+ * of those that it took in since the device was opened or this handle cleared it.
+ */
 struct axl_device_error {
 	uint32_t code; /* enum axl_error_code of axl_regs.h; 0: none recorded */
 	uint32_t count;
@@ -206,6 +211,7 @@ AXL_API int axl_device_error(struct axl_device *device, int clear, struct axl_de
  * Reset the function (AXL_RESET_KIND_FUNCTION or AXL_RESET_KIND_BUS) and set it up
  * again. Work in flight ends with -ECANCELED; contexts, buffers and queues of older
  * generations answer -ESTALE and can only be destroyed. Device memory is lost.
+ * -EPERM: with the kernel driver only for processes with CAP_SYS_ADMIN.
  */
 AXL_API int axl_device_reset(struct axl_device *device, uint32_t kind);
 
@@ -222,6 +228,8 @@ AXL_API int axl_device_event_fd(struct axl_device *device);
 /*
  * Look for trouble by progress, not by time alone: 0 if the endpoint is healthy,
  * -EIO hung queue, -EREMOTEIO firmware stopped, -ENODEV gone. Call it at intervals.
+ * The kernel driver finds hangs and stopped firmware by itself and resets what is needed:
+ * there -EIO says that no reset helped.
  */
 AXL_API int axl_device_check(struct axl_device *device);
 
@@ -251,6 +259,21 @@ enum axl_memory {
  */
 AXL_API int axl_buffer_create(struct axl_context *context, uint64_t bytes, uint32_t memory,
 			      uint32_t flags, struct axl_buffer **buffer_out);
+
+enum axl_buffer_flag {
+	AXL_BUFFER_READ_ONLY = 1, /* commands may only read it */
+};
+
+/*
+ * Pin memory that the caller has, from malloc() or mmap(), and map it: no copy, and the
+ * CPU goes on using address. Both numbers are multiples of 4 KiB. The memory must not
+ * be unmapped before the buffer is destroyed; it counts against RLIMIT_MEMLOCK.
+ * flags: enum axl_buffer_flag; memory that the caller may only read needs READ_ONLY.
+ * Kernel driver only: -EOPNOTSUPP on an embedded rack, which reaches memory by
+ * descriptor; axl_buffer_import() works on both.
+ */
+AXL_API int axl_buffer_create_user(struct axl_context *context, void *address, uint64_t bytes,
+				   uint32_t flags, struct axl_buffer **buffer_out);
 
 /*
  * Map memory that another part of the system owns by descriptor (memfd; a dma-buf
@@ -287,7 +310,7 @@ AXL_API void *axl_buffer_map(struct axl_buffer *buffer);
 #define AXL_QUEUE_ANY 0xffffffffu
 
 struct axl_queue_attr {
-	uint32_t index; /* which queue pair, AXL_QUEUE_ANY for a free one */
+	uint32_t index; /* which queue pair, AXL_QUEUE_ANY for a free one (kernel: always) */
 	uint32_t slots_log2; /* log2 of ring slots, 0 for the default (1024) */
 	uint32_t coalesce_count; /* see QUEUE.COALESCE */
 	uint32_t coalesce_us;

@@ -77,6 +77,8 @@ struct axl_backend_ops {
 
 	int (*buffer_create)(struct axl_context *context, uint64_t bytes, uint32_t memory,
 			     struct axl_buffer **out);
+	int (*buffer_create_user)(struct axl_context *context, void *address, uint64_t bytes,
+				  uint32_t flags, struct axl_buffer **out);
 	int (*buffer_import)(struct axl_context *context, int fd, uint64_t offset, uint64_t bytes,
 			     struct axl_buffer **out);
 	int (*buffer_import_peer)(struct axl_context *context, struct axl_buffer *peer,
@@ -98,6 +100,7 @@ struct axl_backend_ops {
 	int (*queue_stats)(struct axl_queue *queue, struct axl_queue_stats *stats);
 };
 
+extern const struct axl_backend_ops axl_kernel_backend;
 extern const struct axl_backend_ops axl_rack_backend;
 
 /* Remember which process opens the device. 0 or negative errno. */

@@ -20,3 +20,9 @@ int axl_batch_check(const struct axl_slot *slots, size_t slot_count)
 	}
 	return 0;
 }
+
+int axl_batch_too_big(size_t slot_count, uint64_t ring_slots)
+{
+	return axl_fail(-E2BIG, "a batch of %zu slots can never fit into a ring of %llu",
+			slot_count, (unsigned long long)ring_slots);
+}

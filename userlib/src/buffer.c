@@ -38,6 +38,24 @@ int axl_buffer_create(struct axl_context *context, uint64_t bytes, uint32_t memo
 	return context->device->backend->buffer_create(context, bytes, memory, buffer_out);
 }
 
+int axl_buffer_create_user(struct axl_context *context, void *address, uint64_t bytes,
+			   uint32_t flags, struct axl_buffer **buffer_out)
+{
+	int status = axl_buffer_check(context, buffer_out, "axl_buffer_create_user");
+
+	if (status)
+		return status;
+	*buffer_out = NULL;
+	if (flags & ~(uint32_t)AXL_BUFFER_READ_ONLY)
+		return axl_fail(-EINVAL, "axl_buffer_create_user: unknown flags");
+	if (!address || bytes == 0 || bytes > AXL_MAX_BUFFER_BYTES || bytes % AXL_PAGE_BYTES ||
+	    (uintptr_t)address % AXL_PAGE_BYTES)
+		return axl_fail(-EINVAL, "axl_buffer_create_user: address and bytes must be "
+					 "multiples of 4096 and not 0");
+	return context->device->backend->buffer_create_user(context, address, bytes, flags,
+							    buffer_out);
+}
+
 int axl_buffer_import(struct axl_context *context, int fd, uint64_t offset, uint64_t bytes,
 		      struct axl_buffer **buffer_out)
 {

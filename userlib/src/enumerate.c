@@ -116,9 +116,12 @@ static int axl_apply_filter(struct axl_found_list *list, size_t *hidden_out)
 
 static int axl_list_source(const struct axl_uri *uri, struct axl_found_list *list)
 {
-	if (uri->source == AXL_SOURCE_KERNEL)
-		return axl_fail(-ENODEV, "no kernel driver back end in this build; use a rack "
-					 "(`accel-rack up`)");
+	int status = -ENODEV;
+
+	if (uri->source != AXL_SOURCE_RACK)
+		status = axl_kernel_backend.list(NULL, list);
+	if (uri->source == AXL_SOURCE_KERNEL || status != -ENODEV)
+		return status;
 	return axl_rack_backend.list(uri->place[0] ? uri->place : NULL, list);
 }
 

@@ -11,8 +11,8 @@
 static int axl_uri_error(const char *text, const char *what)
 {
 	return axl_fail(-EINVAL,
-			"\"%.80s\" %s; write a number, 0000:05:00.0, card:0xSERIAL/INDEX or "
-			"rack:NAME#one-of-these",
+			"\"%.80s\" %s; write a number, 0000:05:00.0, card:0xSERIAL/INDEX, or one "
+			"of these behind kernel# or rack:NAME#",
 			text, what);
 }
 
@@ -88,9 +88,9 @@ int axl_uri_parse(const char *text, struct axl_uri *uri)
 	uri->selector = AXL_SELECT_FIRST;
 	if (!text || !*text)
 		return 0;
-	if (strcmp(text, "rack") && strncmp(text, "rack:", 5))
-		return axl_uri_parse_selector(text, uri);
 	hash = strrchr(text, '#');
+	if (!hash && strcmp(text, "kernel") && strcmp(text, "rack") && strncmp(text, "rack:", 5))
+		return axl_uri_parse_selector(text, uri);
 	if (!hash)
 		hash = text + strlen(text);
 	if ((size_t)(hash - text) >= sizeof(source))

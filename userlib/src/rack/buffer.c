@@ -178,6 +178,20 @@ int axl_rack_buffer_create(struct axl_context *base, uint64_t bytes, uint32_t me
 	return axl_rack_buffer_finish(axl_rack_device(base->device), buffer, out);
 }
 
+/* The endpoint is another process: it maps descriptors, and pages of ours have none. */
+int axl_rack_buffer_create_user(struct axl_context *base, void *address, uint64_t bytes,
+				uint32_t flags, struct axl_buffer **out)
+{
+	(void)address;
+	(void)bytes;
+	(void)flags;
+	(void)out;
+	return axl_fail(-EOPNOTSUPP,
+			"%s is in an embedded rack, which reaches memory by descriptor only: put "
+			"the data into a memfd and give that to axl_buffer_import()",
+			axl_rack_device(base->device)->endpoint.id);
+}
+
 int axl_rack_buffer_import(struct axl_context *base, int fd, uint64_t offset, uint64_t bytes,
 			   struct axl_buffer **out)
 {

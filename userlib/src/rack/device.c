@@ -372,6 +372,7 @@ const struct axl_backend_ops axl_rack_backend = {
 	.context_is_faulted = axl_rack_context_is_faulted,
 	.context_recover = axl_rack_context_recover,
 	.buffer_create = axl_rack_buffer_create,
+	.buffer_create_user = axl_rack_buffer_create_user,
 	.buffer_import = axl_rack_buffer_import,
 	.buffer_import_peer = axl_rack_buffer_import_peer,
 	.buffer_destroy = axl_rack_buffer_destroy,

@@ -208,6 +208,8 @@ int axl_rack_context_recover(struct axl_context *base);
 
 int axl_rack_buffer_create(struct axl_context *base, uint64_t bytes, uint32_t memory,
 			   struct axl_buffer **out);
+int axl_rack_buffer_create_user(struct axl_context *base, void *address, uint64_t bytes,
+				uint32_t flags, struct axl_buffer **out);
 int axl_rack_buffer_import(struct axl_context *base, int fd, uint64_t offset, uint64_t bytes,
 			   struct axl_buffer **out);
 int axl_rack_buffer_import_peer(struct axl_context *base, struct axl_buffer *peer,

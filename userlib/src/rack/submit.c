@@ -114,8 +114,7 @@ int axl_rack_queue_submit(struct axl_queue *base, const struct axl_slot *slots, 
 	if (status)
 		return status;
 	if (slot_count > queue->result_mask + 1)
-		return axl_fail(-E2BIG, "a batch of %zu slots can never fit into a ring of %llu",
-				slot_count, (unsigned long long)queue->result_mask + 1);
+		return axl_batch_too_big(slot_count, queue->result_mask + 1);
 	pthread_mutex_lock(&queue->lock);
 	status = axl_await_room(queue, slot_count, !(flags & AXL_SUBMIT_NONBLOCK));
 	if (!status)
