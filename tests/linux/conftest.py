@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
-"""axl.ko, built and loaded in a guest with the 2x2 rack, booted once for all its tests."""
+"""axl.ko, built and loaded in a guest with the 2x2 rack, booted once for all its tests.
+
+AXL_LAB_KERNEL names another kernel for all of them, such as the debug kernel that
+`accel-lab kernel build` makes.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -11,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +26,7 @@ from diag.lab.config import LabConfig
 from diag.lab.driver import build, load, unload
 from diag.lab.errors import CannotInstallError
 from diag.lab.headers import headers_of
-from diag.lab.kernel import DEFAULT_VERSION
+from diag.lab.kernel import DEBUG, DEFAULT_VERSION
 from diag.lab.session import Session
 from diag.lab.supervisor import CHECKOUT
 from diag.model.rack.client import RackClient
@@ -31,9 +37,13 @@ from tests.linux.uapi import declarations
 ENDPOINTS = enumerate_rack(load_rack("2x2")).endpoints
 FIRST, SECOND, THIRD, FOURTH = (placed.bdf for placed in ENDPOINTS)
 
-COMMAND_TIMEOUT_S = 120.0
+LAB_KERNEL = os.environ.get("AXL_LAB_KERNEL", DEFAULT_VERSION)
+SLOWNESS = 5 if LAB_KERNEL == DEBUG else 1
+"""How much longer everything may take than with a kernel as it is delivered."""
+
+COMMAND_TIMEOUT_S = 120.0 * SLOWNESS
 _POLL_S = 0.05
-QUEUE_TIMEOUT_MS = 2000
+QUEUE_TIMEOUT_MS = 2000 * SLOWNESS
 """Shorter than the driver's own, so that a hang is found within a test."""
 
 
@@ -74,16 +84,34 @@ class Driver:
 
     def load(self) -> None:
         """Insert the module."""
-        load(self.lab, self.out / "linux/axl.ko", [f"queue_timeout_ms={QUEUE_TIMEOUT_MS}"])
+        parameters = [f"queue_timeout_ms={QUEUE_TIMEOUT_MS}"]
+        if SLOWNESS > 1:
+            parameters.append(f"heartbeat_timeout_ms={10_000 * SLOWNESS}")
+        load(self.lab, self.out / "linux/axl.ko", parameters)
 
     def unload(self) -> None:
         """Remove it again."""
         unload(self.lab)
 
+    def check_leaks(self) -> None:
+        """Nothing that the driver allocated is lost; the debug kernel knows."""
+        kmemleak = "/sys/kernel/debug/kmemleak"
+        if self.lab.guest.run(["test", "-e", kmemleak]).status:
+            return
+        self.unload()
+        # kmemleak says nothing of what is younger than five seconds.
+        found = self.shell(f"sleep 6; echo scan >{kmemleak}; echo scan >{kmemleak}; cat {kmemleak}")
+        assert not found
+
 
 @contextmanager
 def loaded(module: Path, config: LabConfig) -> Iterator[Driver]:
-    """A guest of its own with the driver loaded, until the block ends; skips without QEMU."""
+    """A guest of its own with the driver loaded, until the block ends; skips without QEMU.
+
+    Where the configuration does not choose a kernel, AXL_LAB_KERNEL does.
+    """
+    if config.kernel == DEFAULT_VERSION:
+        config = replace(config, kernel=LAB_KERNEL)
     # Not pytest's folder: its path is too long for a socket.
     runtime = Path(tempfile.mkdtemp(prefix="axl-"))
     patch = pytest.MonkeyPatch()
@@ -97,6 +125,7 @@ def loaded(module: Path, config: LabConfig) -> Iterator[Driver]:
         made.shell("modprobe aer_inject")
         made.load()
         yield made
+        made.check_leaks()
     except CannotInstallError as error:
         pytest.skip(f"no QEMU guest on this machine: {error}")
     finally:
@@ -104,23 +133,34 @@ def loaded(module: Path, config: LabConfig) -> Iterator[Driver]:
         shutil.rmtree(runtime)
 
 
-@pytest.fixture(scope="session")
-def headers() -> Path:
-    """The kernel headers of the lab's kernel; skips where they cannot be installed."""
+def find_or_skip(version: str) -> Path:
+    """The headers of a kernel; skips where they cannot be installed."""
     try:
-        return headers_of(DEFAULT_VERSION)
+        return headers_of(version)
     except CannotInstallError as error:
         pytest.skip(f"no kernel headers on this machine: {error}")
 
 
-@pytest.fixture(scope="session")
-def module(headers: Path) -> Path:
-    """The folder in which axl.ko was built, without a warning."""
+def built(version: str) -> Path:
+    """The folder in which axl.ko was built for a kernel, without a warning; skips as needed."""
+    headers = find_or_skip(version)
     out = CHECKOUT / "build/linux" / headers.name
     done = build(headers, out)
     assert done.returncode == 0, done.stderr[-4000:]
     assert "warning" not in done.stderr
     return out
+
+
+@pytest.fixture(scope="session")
+def headers() -> Path:
+    """The kernel headers of the lab's kernel; skips where they cannot be installed."""
+    return find_or_skip(LAB_KERNEL)
+
+
+@pytest.fixture(scope="session")
+def module() -> Path:
+    """The folder in which axl.ko was built, without a warning."""
+    return built(LAB_KERNEL)
 
 
 @pytest.fixture(scope="session")
@@ -136,3 +176,11 @@ def quiet_kernel(driver: Driver) -> Iterator[None]:
     start = driver.lab.kernel_log_bytes()
     yield
     assert driver.lab.check_kernel_log(start, (r"pcieport|aer_inject|AER: PCIe Bus Error",)) == []
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give the tests of this folder the time that a slow kernel needs."""
+    for item in items:
+        marker = item.get_closest_marker("timeout")
+        if SLOWNESS > 1 and marker and item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.timeout(marker.args[0] * SLOWNESS), append=False)
