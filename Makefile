@@ -24,7 +24,7 @@ bench: setup ## benchmarks beside their peers, interleaved; out/bench.json
 	@$(PYTHON) -m tests.bench --out out/bench.json
 
 drivers: setup ## the Linux kernel driver, and the portable core in every configuration
-	@$(MAKE) --no-print-directory -C drivers/linux
+	@$(MAKE) --no-print-directory -C drivers/linux every
 	@$(PYTHON) -m pytest -q tests/core/test_core_build.py
 	@echo "built: $$(ls build/linux/*/linux/axl.ko); drivers/windows does not exist yet"
 

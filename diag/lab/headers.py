@@ -5,15 +5,17 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TextIO
 
 from diag.lab.apt import archive_of, unpack
 from diag.lab.cache import cache_dir, published
 from diag.lab.compiler import compiler_packages, make_runnable, missing_compiler
 from diag.lab.errors import CannotInstallError
-from diag.lab.kernel import DEFAULT_VERSION, find_kernel, suites
+from diag.lab.kernel import DEBUG_TREE, DEFAULT_VERSION, find_kernel, suites
 
 _PARTS = re.compile(r"linux-(headers|kbuild)-\d")
 _COMPILER_SUITE = "trixie"
+_OLDEST = (6, 12)
 
 
 def find_headers(release: str) -> Path:
@@ -47,13 +49,33 @@ def headers_of(version: str) -> Path:
     return own if own.is_dir() else find_headers(kernel.release)
 
 
-def all_headers() -> list[Path]:
-    """Every kernel that modules can be built for here: the lab's, installed ones, the cache's."""
+def all_headers(log: TextIO) -> list[Path]:
+    """Headers of every kernel that is installed or in the cache, as far as the driver builds.
+
+    Which are left out, and why, is written to `log`.
+    """
     installed = [*Path("/lib/modules").glob("*/build"), *Path("/usr/src").glob("linux-headers-*")]
-    cached = (cache_dir() / "trees").glob("*/usr/src/linux-headers-*")
+    trees = cache_dir() / "trees"
+    cached = [
+        *trees.glob("headers-*/usr/src/linux-headers-*"),
+        *trees.glob(f"{DEBUG_TREE}*/usr/src/linux-headers-*"),
+    ]
     found = [headers_of(DEFAULT_VERSION), *sorted(installed), *sorted(cached)]
     # Packages of files common to several kernels have no configuration.
-    return list(dict.fromkeys(path.resolve() for path in found if (path / ".config").is_file()))
+    whole = dict.fromkeys(path.resolve() for path in found if (path / ".config").is_file())
+    for path in whole:
+        if not is_fit(path):
+            needed = "Linux 6.12 or newer with CONFIG_DRM_ACCEL and CONFIG_PCI_MSI"
+            print(f"{path}: left out, the driver needs {needed}", file=log)
+    return [path for path in whole if is_fit(path)]
+
+
+def is_fit(headers: Path) -> bool:
+    """Whether the kernel is new enough for the driver and has what it stands on."""
+    config = (headers / ".config").read_text().splitlines()
+    version = re.search(r"Linux/\S+ (\d+)\.(\d+)", "\n".join(config[:5]))
+    new = version is not None and (int(version[1]), int(version[2])) >= _OLDEST
+    return new and {"CONFIG_DRM_ACCEL=y", "CONFIG_PCI_MSI=y"} <= set(config)
 
 
 def _headers_in(tree: Path, release: str, file: str) -> Path:

@@ -126,6 +126,14 @@ static bool axl_submit_is_decided(struct axl_queue *queue, struct axl_batch *bat
 	return *ret != -EAGAIN;
 }
 
+static int axl_submit_sleep(struct axl_queue *queue, struct axl_batch *batch, int *ret)
+{
+	ktime_t nap = ns_to_ktime(axl_queue_look(queue));
+
+	return wait_event_interruptible_hrtimeout(queue->wait,
+						  axl_submit_is_decided(queue, batch, ret), nap);
+}
+
 static int axl_submit_batch(struct axl_queue *queue, struct axl_batch *batch)
 {
 	int ret, woken;
@@ -136,10 +144,7 @@ static int axl_submit_batch(struct axl_queue *queue, struct axl_batch *batch)
 	if (axl_submit_is_decided(queue, batch, &ret) || batch->nonblock)
 		return ret;
 	do {
-		ktime_t nap = ns_to_ktime(axl_queue_look(queue));
-
-		woken = wait_event_interruptible_hrtimeout(
-			queue->wait, axl_submit_is_decided(queue, batch, &ret), nap);
+		woken = axl_submit_sleep(queue, batch, &ret);
 	} while (woken == -ETIME);
 	return woken ? woken : ret;
 }

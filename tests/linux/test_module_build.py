@@ -11,9 +11,12 @@ from pathlib import Path
 import pytest
 
 from diag.lab.driver import build
+from diag.lab.errors import CannotInstallError
+from diag.lab.kernel_source import check_scripts
+from diag.lab.supervisor import CHECKOUT
 from diag.lab.tools import tool_argv
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def test_sparse_and_extra_warnings_find_nothing(headers: Path, tmp_path: Path) -> None:
@@ -24,6 +27,48 @@ def test_sparse_and_extra_warnings_find_nothing(headers: Path, tmp_path: Path) -
     assert done.returncode == 0, done.stderr[-4000:]
     assert not re.findall(r"(?m)^.*(?:warning|error): .*$", done.stderr)
     assert done.stdout.count("CHECK") > 30
+
+
+@pytest.fixture(scope="module")
+def checks() -> Path:
+    """The kernel's own scripts; skips where its source package cannot be had."""
+    try:
+        return check_scripts()
+    except CannotInstallError as error:
+        pytest.skip(f"no kernel source on this machine: {error}")
+
+
+def run_gate(checks: Path, target: str, checked: str | None = None) -> tuple[int, str]:
+    """Exit status and findings of one of the driver's make targets, for its files or others."""
+    command = ["make", "-s", "-C", str(CHECKOUT / "drivers/linux"), target, f"CHECKS={checks}"]
+    if checked is not None:
+        command.append(f"CHECKED={checked}")
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    return done.returncode, done.stdout
+
+
+def test_checkpatch_is_silent(checks: Path, tmp_path: Path) -> None:
+    """The driver and its uapi follow the kernel's strict style; a file that does not is named."""
+    bad = tmp_path / "bad.c"
+    bad.write_text("// SPDX-License-Identifier: GPL-2.0\nint f(int a){return(a);}\n")
+
+    status, said = run_gate(checks, "checkpatch", str(bad))
+    assert status != 0
+    assert "bad.c:2: ERROR: space required before the open brace" in said
+    assert run_gate(checks, "checkpatch") == (0, "")
+
+
+def test_coccicheck_is_silent(checks: Path, tmp_path: Path) -> None:
+    """No rule of the kernel's matches the driver; a use after free is found, so they do run."""
+    if shutil.which("spatch") is None:
+        pytest.skip("coccinelle is not installed")
+    bad = tmp_path / "bad.c"
+    bad.write_text("int f(struct x *x)\n{\n\tkfree(x);\n\treturn x->a;\n}\n")
+
+    status, said = run_gate(checks, "coccicheck", str(bad))
+    assert status != 0
+    assert "bad.c:4:8-9: ERROR: reference preceded by free on line 3" in said
+    assert run_gate(checks, "coccicheck") == (0, "")
 
 
 def test_every_global_symbol_is_ours(module: Path) -> None:
