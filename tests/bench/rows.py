@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench import peers
+from tests.bench.guest import guest_driver
 from tests.build.native import build
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,6 +25,8 @@ ROOT = Path(__file__).resolve().parents[2]
 Sample = dict[str, float]
 NO_TARGET = "—"
 MEMCPY = "memcpy of the same bytes, in the same process"
+GUEST_MEMCPY = "memcpy of the same bytes, in the same process in the guest"
+EMPTY_IOCTL = "an empty DRM ioctl (VERSION), in the same process in the guest"
 COLUMN_PASS = "NumPy: least and most of every column, nothing else"
 
 
@@ -123,6 +126,26 @@ GROUPS = (
             Row("processor", "cpu_percent", "%", "<= 1 %", lambda v, _: v <= 1),
         ),
         idle_rack,
+        no_peer,
+    ),
+    Group(
+        "kernel driver in a guest",
+        (
+            Row("submit ioctl, 16 nops, less the doorbell", "submit_16_net_us", "us", "<= 3 x",
+                lambda _, r: r is not None and r <= 3, "empty_ioctl_us", EMPTY_IOCTL),
+            Row("doorbell, into the simulated device", "doorbell_us", "us", NO_TARGET,
+                lambda _v, _r: True),
+            Row("interrupts per batch", "interrupts_per_batch", "", "<= 1", lambda v, _: v <= 1),
+            Row("interrupts per batch, coalesced by 4", "interrupts_per_batch_coalesced", "",
+                "<= 1", lambda v, _: v <= 1),
+            Row("processor per command, batches of 16", "cpu_us_per_command", "us", NO_TARGET,
+                lambda _v, _r: True),
+            Row("copy pinned to device, 16 MiB", "host_to_device_gb_s", "GB/s", ">= 0.7 x",
+                lambda _, r: (r or 0) >= 0.7, "memcpy_gb_s", GUEST_MEMCPY),
+            Row("copy device to pinned, 16 MiB", "device_to_host_gb_s", "GB/s", ">= 0.7 x",
+                lambda _, r: (r or 0) >= 0.7, "memcpy_gb_s", GUEST_MEMCPY),
+        ),
+        guest_driver,
         no_peer,
     ),
     Group(
