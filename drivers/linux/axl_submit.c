@@ -13,7 +13,9 @@
 
 struct axl_batch {
 	const u8 *slots; /* the kernel's copy */
+	struct axl_qp_push *pushes; /* one for each command: at most slot_count */
 	u32 slot_count;
+	u32 push_count;
 	bool nonblock;
 	bool quiet; /* no interrupt is wanted */
 	struct axl_job *job;
@@ -39,19 +41,30 @@ static u8 axl_submit_direction(const struct axl_cmd_summary *command)
 
 /* --- batch --------------------------------------------------------------------------- */
 
-/* Nothing reaches the ring unless every command of the batch is well formed. */
-static int axl_submit_check(struct axl_queue *queue, const struct axl_batch *batch)
+/*
+ * Nothing reaches the ring unless every command of the batch is well formed. What the
+ * check finds out is kept for the push, which happens under the queue lock.
+ */
+static int axl_submit_check(struct axl_queue *queue, struct axl_batch *batch)
 {
 	struct axl_cmd_summary summary;
 	u32 at;
 
 	for (at = 0; at < batch->slot_count; at += summary.slots) {
-		if (axl_cmd_check(batch->slots + (size_t)at * AXL_SLOT_BYTES,
-				  batch->slot_count - at, &summary)) {
+		const u8 *slots = batch->slots + (size_t)at * AXL_SLOT_BYTES;
+
+		if (axl_cmd_check(slots, batch->slot_count - at, &summary)) {
 			drm_dbg(&queue->adev->drm, "queue=%u slot=%u: %s\n", queue->index, at,
 				summary.problem ? summary.problem : "malformed");
 			return -EINVAL;
 		}
+		batch->pushes[batch->push_count++] = (struct axl_qp_push){
+			.slots = slots,
+			.slot_count = summary.slots,
+			.context = queue->vm->number,
+			.direction = axl_submit_direction(&summary),
+			.bytes = summary.bytes,
+		};
 	}
 	return 0;
 }
@@ -72,24 +85,18 @@ static bool axl_submit_wants_interrupt(struct axl_queue *queue, const struct axl
 /* Queue lock held; there is room and every command was checked. */
 static int axl_submit_push(struct axl_queue *queue, struct axl_batch *batch)
 {
-	struct axl_cmd_summary summary;
-	u32 at;
+	u64 now_ns = ktime_get_ns();
+	u32 i;
 
 	batch->job->first_sequence = queue->qp.next_sequence;
 	batch->job->interrupt = axl_submit_wants_interrupt(queue, batch);
-	for (at = 0; at < batch->slot_count; at += summary.slots) {
-		struct axl_qp_push push = {
-			.slots = batch->slots + (size_t)at * AXL_SLOT_BYTES,
-			.context = queue->vm->number,
-		};
+	batch->pushes[batch->push_count - 1].interrupt = batch->job->interrupt;
+	for (i = 0; i < batch->push_count; i++) {
 		int err;
 
-		axl_cmd_check(push.slots, batch->slot_count - at, &summary);
-		push.slot_count = summary.slots;
-		push.interrupt = batch->job->interrupt && at + summary.slots == batch->slot_count;
-		push.direction = axl_submit_direction(&summary);
-		push.bytes = summary.bytes;
-		err = axl_qp_push(&queue->qp, &push, &batch->sequence);
+		batch->pushes[i].submit_ns = now_ns;
+		err = axl_qp_push(&queue->qp, &batch->pushes[i], &batch->sequence);
+
 		if (WARN_ON_ONCE(err))
 			return axl_errno(err);
 	}
@@ -232,19 +239,24 @@ static int axl_submit_copy(struct axl_queue *queue, struct drm_file *file,
 		.nonblock = args->flags & DRM_AXL_SUBMIT_NONBLOCK,
 		.quiet = args->flags & DRM_AXL_SUBMIT_NO_INTERRUPT,
 	};
-	void *slots;
-	int ret;
+	u8 *slots;
+	int ret = -EFAULT;
 
 	if (!args->slot_count)
 		return -EINVAL;
 	if (args->slot_count > queue->slot_count)
 		return -E2BIG;
-	slots = vmemdup_array_user(u64_to_user_ptr(args->slots), args->slot_count, AXL_SLOT_BYTES);
-	if (IS_ERR(slots))
-		return PTR_ERR(slots);
+	/* In one piece: the pushes, then the slots. */
+	batch.pushes = kvmalloc_array(args->slot_count, sizeof(*batch.pushes) + AXL_SLOT_BYTES,
+				      GFP_KERNEL);
+	if (!batch.pushes)
+		return -ENOMEM;
+	slots = (u8 *)(batch.pushes + args->slot_count);
 	batch.slots = slots;
-	ret = axl_submit_args(queue, file, args, &batch);
-	kvfree(slots);
+	if (!copy_from_user(slots, u64_to_user_ptr(args->slots),
+			    (size_t)args->slot_count * AXL_SLOT_BYTES))
+		ret = axl_submit_args(queue, file, args, &batch);
+	kvfree(batch.pushes);
 	return ret;
 }
 

@@ -153,6 +153,8 @@ struct axl_qp_push {
 	bool interrupt; /* sets or clears AXL_COMMAND_FLAG_INTERRUPT */
 	uint8_t direction; /* enum axl_direction, for events */
 	uint64_t bytes; /* for events and statistics */
+	uint64_t
+		submit_ns; /* when it was accepted, for batches of which each has the same; 0: now */
 };
 
 /*

@@ -46,7 +46,7 @@ static void remember(struct axl_qp *qp, const struct axl_qp_push *push,
 		     const struct axl_cmd_header *header)
 {
 	*axl_qp_flight(qp, qp->next_sequence) = (struct axl_qp_flight){
-		.submit_ns = axl_time_ns(qp->os),
+		.submit_ns = push->submit_ns ? push->submit_ns : axl_time_ns(qp->os),
 		.bytes = push->bytes,
 		.context = push->context,
 		.slots = header->slots,
