@@ -75,6 +75,7 @@ struct axl_device {
 	struct axl_errblk last_error;
 	u64 last_error_ns;
 	u64 error_records;
+	u32 told_sensors; /* as axl_lies_tell_sensors() last had them */
 
 	spinlock_t queues_lock; /* lets interrupt threads look into queues */
 
@@ -145,6 +146,9 @@ void axl_recovery_go_away(struct axl_device *adev); /* device lock held */
 
 /* axl_pci_err.c */
 extern const struct pci_error_handlers axl_pci_err_handlers;
+
+/* axl_lies.c */
+void axl_lies_tell_sensors(struct axl_device *adev, u32 impossible); /* device lock held */
 
 /* axl_sysfs.c */
 extern const struct attribute_group *axl_sysfs_groups[];

@@ -119,6 +119,18 @@ static int axl_drv_init_pci(struct axl_device *adev)
 	return 0;
 }
 
+/* The serial is in configuration space as well, if at all. */
+static int axl_drv_check_serial(struct axl_device *adev)
+{
+	u64 serial = pci_get_dsn(adev->pdev);
+
+	if (!serial || serial == adev->ident.board_serial)
+		return 0;
+	return dev_err_probe(&adev->pdev->dev, -EPROTO,
+			     "says card=0x%016llx, but its Device Serial Number is 0x%016llx\n",
+			     adev->ident.board_serial, serial);
+}
+
 /* Who it is, and whether what it says fits what enumeration found. */
 static int axl_drv_identify(struct axl_device *adev)
 {
@@ -134,6 +146,9 @@ static int axl_drv_identify(struct axl_device *adev)
 		return dev_err_probe(dev, -EPROTO, "says memory=0x%llx, but BAR2 has 0x%llx\n",
 				     adev->ident.memory_bytes,
 				     (u64)pci_resource_len(adev->pdev, AXL_BAR_MEMORY));
+	err = axl_drv_check_serial(adev);
+	if (err)
+		return err;
 	err = axl_range_init(&adev->memory, &adev->os, 0, adev->ident.memory_bytes, PAGE_SIZE);
 	if (err)
 		return axl_errno(err);

@@ -99,6 +99,8 @@ int axl_ioctl_telemetry(struct drm_device *drm, void *data, struct drm_file *fil
 		return -EINVAL;
 	mutex_lock(&adev->lock);
 	ret = axl_ioctl_sample(adev, &sample, &now);
+	if (!ret)
+		axl_lies_tell_sensors(adev, sample.impossible);
 	mutex_unlock(&adev->lock);
 	if (ret)
 		return ret;

@@ -37,6 +37,7 @@ static pci_ers_result_t axl_pci_err_mmio_enabled(struct pci_dev *pdev)
 	struct axl_device *adev = pci_get_drvdata(pdev);
 	pci_ers_result_t result = PCI_ERS_RESULT_RECOVERED;
 
+	pci_info(pdev, "mmio_enabled\n");
 	mutex_lock(&adev->lock);
 	if (axl_is_gone(&adev->os)) {
 		axl_recovery_feed(adev, AXL_RESET_EVENT_OS_BEGIN, 0);
@@ -52,6 +53,7 @@ static pci_ers_result_t axl_pci_err_slot_reset(struct pci_dev *pdev)
 	struct axl_device *adev = pci_get_drvdata(pdev);
 	int err;
 
+	pci_info(pdev, "slot_reset\n");
 	pci_restore_state(pdev);
 	pci_save_state(pdev); /* restoring used the saved state up */
 	mutex_lock(&adev->lock);
@@ -67,6 +69,7 @@ static void axl_pci_err_resume(struct pci_dev *pdev)
 {
 	struct axl_device *adev = pci_get_drvdata(pdev);
 
+	pci_info(pdev, "resume\n");
 	/* Look soon whether everything goes on. */
 	mod_delayed_work(system_wq, &adev->health_work, 0);
 }

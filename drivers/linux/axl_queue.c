@@ -341,6 +341,7 @@ void axl_queue_retire(struct axl_queue *queue)
 	axl_queue_set(adev, queue->index, NULL);
 	axl_qp_deinit(&queue->qp);
 	axl_job_signal(queue, &done);
+	axl_lies_tell(queue);
 }
 
 int axl_queue_restart(struct axl_queue *queue)

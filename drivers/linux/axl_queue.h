@@ -53,6 +53,7 @@ struct axl_queue {
 	struct axl_failure failure;
 	bool lost; /* a command since the last start: it may still touch memory */
 	struct axl_qp_stats stats; /* as last seen: qp's own end with it */
+	struct axl_qp_stats told; /* as last told in the kernel log */
 	u64 interrupt_sequence; /* last one that an interrupt was asked for */
 	u32 quiet_slots; /* submitted since then */
 	u64 interrupts;
@@ -103,6 +104,9 @@ void axl_queue_retire(struct axl_queue *queue);
 
 /* A closed queue whose pair was reset: end what is in flight and start again. */
 int axl_queue_restart(struct axl_queue *queue);
+
+/* axl_lies.c: say in the kernel log what the endpoint's completions claimed in vain. */
+void axl_lies_tell(struct axl_queue *queue);
 
 /* axl_job.c */
 struct axl_job *axl_job_create(struct axl_queue *queue);

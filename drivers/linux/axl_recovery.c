@@ -315,6 +315,7 @@ static void axl_recovery_look(struct axl_device *adev, struct axl_health_queue *
 			axl_qp_set_clock(&queue->qp, &adev->clock.line);
 		}
 		spin_unlock(&queue->lock);
+		axl_lies_tell(queue);
 	}
 }
 

@@ -57,7 +57,7 @@ def test_impossible_sensor_counts_as_broken(core, host, name, value, bit):
     """The value is withheld and its valid bit cleared; the others stay."""
     set_sensors(host, **{name: value})
     _, sample = telemetry(core, host)
-    assert sample.valid == 15 & ~bit
+    assert (sample.valid, sample.impossible) == (15 & ~bit, bit)
     values = ("temperature_millicelsius", "power_milliwatt", "clock_khz", "utilisation_permille")
     assert not any(getattr(sample, v) for v in values)
 
@@ -68,6 +68,7 @@ def test_broken_sensor_is_zero(core, host):
     host.set(regs.TELEMETRY_VALID, 2)
     _, sample = telemetry(core, host)
     assert (sample.valid, sample.temperature_millicelsius, sample.power_milliwatt) == (2, 0, 5)
+    assert sample.impossible == 0
 
 
 @pytest.mark.parametrize(("speed", "width"), [(7, 3), (15, 63), (0, 0)])

@@ -7,6 +7,7 @@
 
 struct axl_telemetry_sample {
 	uint32_t valid; /* AXL_TELEMETRY_VALID_*_MASK; the value of a sensor that is not is 0 */
+	uint32_t impossible; /* likewise: said to be valid, with a value that cannot be */
 	int32_t temperature_millicelsius;
 	uint32_t power_milliwatt;
 	uint32_t clock_khz;

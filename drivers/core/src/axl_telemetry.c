@@ -15,8 +15,10 @@
 
 static void drop_sensor(struct axl_telemetry_sample *sample, uint32_t mask, bool is_possible)
 {
-	if (!is_possible)
-		sample->valid &= ~mask;
+	if (is_possible)
+		return;
+	sample->impossible |= sample->valid & mask;
+	sample->valid &= ~mask;
 }
 
 static void read_sensors(const struct axl_os *os, struct axl_telemetry_sample *sample)
