@@ -1,10 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
-"""Settings of the whole test run."""
+"""Settings and options of the whole test run."""
 
 from __future__ import annotations
 
 import hypothesis
+import pytest
 
 # An example takes as long as the machine is busy: no test asserts wall time.
 hypothesis.settings.register_profile("axl", deadline=None)
 hypothesis.settings.load_profile("axl")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How long the tests go on that can go on for ever."""
+    group = parser.getgroup("axl")
+    group.addoption(
+        "--rounds",
+        type=int,
+        default=20,
+        help="repetitions of recoveries and module reloads in the guest (20)",
+    )
+    group.addoption(
+        "--fuzz-seconds", type=int, default=20, help="of the ioctl fuzzer in the guest (20)"
+    )
+    group.addoption("--fuzz-seed", type=int, default=None, help="of that fuzzer; else the date")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -25,6 +26,7 @@ import pytest
 from diag.lab.config import LabConfig
 from diag.lab.driver import build, load, unload
 from diag.lab.errors import CannotInstallError
+from diag.lab.guest import GUEST_SHARE
 from diag.lab.headers import headers_of
 from diag.lab.kernel import DEBUG, DEFAULT_VERSION
 from diag.lab.session import Session
@@ -43,6 +45,8 @@ SLOWNESS = 5 if LAB_KERNEL == DEBUG else 1
 
 COMMAND_TIMEOUT_S = 120.0 * SLOWNESS
 _POLL_S = 0.05
+COUNTED_SLABS = "slub_debug=U,kmalloc-*,drm_*"
+"""Lets the kernel say who allocated each object: leaks are counted, not guessed."""
 QUEUE_TIMEOUT_MS = 2000 * SLOWNESS
 """Shorter than the driver's own, so that a hang is found within a test."""
 
@@ -60,13 +64,23 @@ class Driver:
         assert done.status == 0, done.stderr.decode()
         return done.stdout.decode()
 
-    def check(self, *arguments: str) -> Any:
+    def check(self, *arguments: str, timeout_s: float = COMMAND_TIMEOUT_S) -> Any:
         """What one check of guest_checks.py saw."""
         command = ["env", f"PYTHONPATH={CHECKOUT}", sys.executable]
         command += ["-m", "tests.linux.guest_checks", *arguments]
-        done = self.lab.guest.run(command, timeout_s=COMMAND_TIMEOUT_S)
+        done = self.lab.guest.run(command, timeout_s=timeout_s)
         assert done.status == 0, done.stderr.decode()
         return json.loads(done.stdout)
+
+    def wait_for_log(self, start: int, pattern: str, count: int = 1) -> str:
+        """The kernel log from byte `start` on, once so many lines match; it must come to that."""
+        deadline = time.monotonic() + COMMAND_TIMEOUT_S
+        while True:
+            text = self.lab.kernel_log(start)
+            if len(re.findall(pattern, text)) >= count:
+                return text
+            assert time.monotonic() < deadline, f"no {pattern!r} in:\n{text}"
+            time.sleep(_POLL_S)
 
     def rack(self) -> RackClient:
         """The control connection of the rack behind the guest."""
@@ -84,10 +98,13 @@ class Driver:
 
     def load(self) -> None:
         """Insert the module."""
-        parameters = [f"queue_timeout_ms={QUEUE_TIMEOUT_MS}"]
-        if SLOWNESS > 1:
-            parameters.append(f"heartbeat_timeout_ms={10_000 * SLOWNESS}")
-        load(self.lab, self.out / "linux/axl.ko", parameters)
+        load(self.lab, self.out / "linux/axl.ko", _parameters())
+
+    def reload(self, times: int) -> None:
+        """Remove and insert the module several times."""
+        once = f"rmmod axl; insmod {GUEST_SHARE}/axl.ko {' '.join(_parameters())}"
+        for _ in range(times):
+            self.shell(once)
 
     def unload(self) -> None:
         """Remove it again."""
@@ -102,6 +119,14 @@ class Driver:
         # kmemleak says nothing of what is younger than five seconds.
         found = self.shell(f"sleep 6; echo scan >{kmemleak}; echo scan >{kmemleak}; cat {kmemleak}")
         assert not found
+
+
+def _parameters() -> list[str]:
+    """Of the module."""
+    parameters = [f"queue_timeout_ms={QUEUE_TIMEOUT_MS}"]
+    if SLOWNESS > 1:
+        parameters.append(f"heartbeat_timeout_ms={10_000 * SLOWNESS}")
+    return parameters
 
 
 @contextmanager
@@ -122,7 +147,6 @@ def loaded(module: Path, config: LabConfig) -> Iterator[Driver]:
         session.up(config, bound=True)
         (session.files.share / "axl_accel.cdef").write_text(declarations())
         made = Driver(session, module)
-        made.shell("modprobe aer_inject")
         made.load()
         yield made
         made.check_leaks()
@@ -166,7 +190,7 @@ def module() -> Path:
 @pytest.fixture(scope="session")
 def driver(module: Path) -> Iterator[Driver]:
     """The guest with the 2x2 rack that most tests share."""
-    with loaded(module, LabConfig("2x2", accel="tcg")) as made:
+    with loaded(module, LabConfig("2x2", accel="tcg", append=COUNTED_SLABS)) as made:
         yield made
 
 

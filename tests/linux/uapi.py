@@ -39,6 +39,26 @@ def numbers() -> dict[str, int]:
     return {made.removeprefix("drm_axl_"): int(values[name], 16) for name, made in table}
 
 
+def pointers() -> set[str]:
+    """Fields of the header that hold user addresses, as their comments say."""
+    rows = re.findall(r"__u64 (\w+);\s*/\*(.*?)\*/", HEADER.read_text(), re.DOTALL)
+    return {field for field, comment in rows if "user address" in comment} | {"user_address"}
+
+
+def known_flags(name: str) -> int:
+    """The bits that the header lets a caller set in `flags` of an ioctl."""
+    text = HEADER.read_text()
+    body = re.search(rf"struct drm_axl_{name} {{(.*?)}};", text, re.DOTALL)
+    comment = re.search(r"\bflags; /\*(.*?)\*/", body[1] if body else "")
+    if comment is None or "zero" in comment[1]:
+        return 0
+    prefixes = re.findall(r"DRM_AXL_\w+", comment[1])
+    ioctls = re.findall(r"DRM_AXL_IOWR\((\w+),", text)
+    bits = re.findall(r"#define (DRM_AXL_\w+) (0x\w+)", text)
+    flags = [bit for flag, bit in bits if flag.startswith(tuple(prefixes)) and flag not in ioctls]
+    return sum(int(bit, 16) for bit in flags)
+
+
 class Interface:
     """Types and ioctl numbers, from text that `declarations` made."""
 
@@ -55,6 +75,16 @@ class Interface:
         """Bytes of each field of an ioctl's structure, arrays as one field."""
         fields = self.ffi.typeof(f"struct drm_axl_{name}").fields
         return [self.ffi.sizeof(field.type) for _, field in fields]
+
+    def field_names(self, name: str) -> list[str]:
+        """Fields of an ioctl's structure, in order."""
+        return [field for field, _ in self.ffi.typeof(f"struct drm_axl_{name}").fields]
+
+    def scalars(self, name: str) -> list[tuple[str, int, int]]:
+        """Fields of an ioctl's structure that are no arrays: name, offset, bytes."""
+        fields = self.ffi.typeof(f"struct drm_axl_{name}").fields
+        numbers_ = [(field, row) for field, row in fields if row.type.kind == "primitive"]
+        return [(field, row.offset, self.ffi.sizeof(row.type)) for field, row in numbers_]
 
     def request(self, name: str, size: int | None = None) -> int:
         """The ioctl's request word, for a structure of `size` bytes."""

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
-"""What the checks share: endpoints by their BDF, and work that is in flight."""
+"""What the checks share: endpoints by their BDF, work in flight, injected errors."""
 
 from __future__ import annotations
 
 import os
 import select
 import struct
+import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -18,6 +20,9 @@ SHARE = Path("/run/axl-lab/share")
 NODES = Path("/dev/accel")
 TRACING = Path("/sys/kernel/tracing")
 SEED = 20240501
+_POLL_S = 0.05
+_PATIENCE_S = 90.0
+"""The machine may be busy with other things."""
 
 
 @cache
@@ -77,3 +82,30 @@ def is_told(event: int, timeout_s: float = 20.0) -> bool:
     if ready:
         os.eventfd_read(event)
     return bool(ready)
+
+
+def until(condition: Callable[[], bool]) -> bool:
+    """Wait for a condition; whether it came true in time."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_POLL_S)
+    return True
+
+
+def attribute(bdf: str, name: str) -> str:
+    """One of the endpoint's own sysfs attributes."""
+    return Path(f"/sys/bus/pci/devices/{bdf}/axl", name).read_text().strip()
+
+
+def inject_aer(bdf: str, uncorrectable: int, correctable: int = 0) -> None:
+    """Report an error of the endpoint through the kernel's aer_inject (struct aer_error_inj)."""
+    domain, bus, rest = bdf.split(":")
+    device, function = rest.split(".")
+    where = (int(bus, 16), int(device, 16), int(function))
+    words = (uncorrectable, correctable, 0, 1, 2, 3, int(domain, 16))
+    subprocess.run(["modprobe", "aer_inject"], check=True)
+    # Not created when the module is missing: the error says so then.
+    with Path("/dev/aer_inject").open("r+b", buffering=0) as injector:
+        injector.write(struct.pack("<BBBx7I", *where, *words))

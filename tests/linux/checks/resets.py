@@ -5,12 +5,11 @@ from __future__ import annotations
 
 import os
 import signal
-import struct
 import time
 from pathlib import Path
 from typing import Any
 
-from tests.linux.checks.common import SHARE, held, open_at
+from tests.linux.checks.common import SHARE, held, inject_aer, open_at
 from tests.linux.session import DEVICE, PAGE, Work, nop
 
 
@@ -97,15 +96,21 @@ def gone(bdf: str) -> dict[str, Any]:
     return {"status": status, "state": state, "submit": work.attempt(nop())[0]}
 
 
+def unplugged(bdf: str) -> dict[str, Any]:
+    """An endpoint that is taken out of its slot: its work ends, its file answers."""
+    work, sequence = held(bdf)
+    (SHARE / "held").touch()
+    lost = work.wait(sequence, timeout_s=90)[0]
+    answers = [work.attempt(nop())[0], work.accel.attempt("get_info")[0]]
+    work.accel.close()
+    return {"lost": lost, "answers": answers}
+
+
 def aer(bdf: str, kind: str) -> dict[str, Any]:
     """An error injected into the AER registers, with work in flight."""
     bits = {"correctable": (0, 0x1), "nonfatal": (0x4000, 0), "fatal": (0x40000, 0)}[kind]
     work, sequence = held(bdf)
-    domain, bus, rest = bdf.split(":")
-    device, function = rest.split(".")
-    where = (int(bus, 16), int(device, 16), int(function), *bits)
-    request = struct.pack("<BBBx7I", *where, 0, 1, 2, 3, int(domain, 16))
-    Path("/dev/aer_inject").write_bytes(request)
+    inject_aer(bdf, *bits)
     folder = Path(f"/sys/bus/pci/devices/{bdf}/axl")
     time.sleep(3)
     lost = work.wait(sequence, timeout_s=0.5)[0]
@@ -117,4 +122,17 @@ def aer(bdf: str, kind: str) -> dict[str, Any]:
     }
 
 
-CHECKS = (reset, unbind, killed, gone, aer)
+def given_up(bdf: str) -> dict[str, Any]:
+    """Work in flight on an endpoint that the driver resets sooner or later."""
+    work, sequence = held(bdf)
+    generation = work.accel.do("get_info").generation
+    lost = work.wait(sequence, timeout_s=90)[0]
+    fresh = Work(open_at(bdf))
+    return {
+        "lost": lost,
+        "generations": fresh.accel.do("get_info").generation - generation,
+        "fresh": fresh.run(nop()),
+    }
+
+
+CHECKS = (reset, unbind, killed, gone, unplugged, aer, given_up)
