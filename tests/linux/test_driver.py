@@ -8,7 +8,6 @@ from functools import partial
 
 import pytest
 
-from diag.model.rack.placement import PlacedEndpoint
 from pyaccel.spec.formats import Status
 from tests.linux.conftest import ENDPOINTS, FIRST, FOURTH, SECOND, THIRD, Driver
 
@@ -20,37 +19,9 @@ pytestmark = [
 ]
 
 
-def numeric(bdf: str) -> int:
-    """A BDF as GET_INFO has it."""
-    segment, bus, rest = bdf.split(":")
-    device, function = rest.split(".")
-    return int(segment, 16) << 16 | int(bus, 16) << 8 | int(device, 16) << 3 | int(function)
-
-
-def expected(placed: PlacedEndpoint) -> dict[str, object]:
-    """What GET_INFO must say of an endpoint of the rack."""
-    return {
-        "serial": placed.serial,
-        "index": placed.index,
-        "count": placed.count,
-        "bdf": numeric(placed.bdf),
-        "slot": placed.slot,
-        "path": [numeric(port) for port in placed.path],
-        "address_state": 1,
-        "peers": len(ENDPOINTS),
-        "state": 0,
-        "vectors": 17,
-    }
-
-
-def test_every_endpoint_says_who_and_where_it_is(driver: Driver) -> None:
-    """Serial, index, place, path and slot of all endpoints are the rack's, and committed."""
-    seen = driver.check("identity")
-
-    assert set(seen) == {placed.bdf for placed in ENDPOINTS}
-    for placed in ENDPOINTS:
-        wanted = expected(placed)
-        assert {key: seen[placed.bdf][key] for key in wanted} == wanted
+def test_every_endpoint_has_all_its_vectors(driver: Driver) -> None:
+    """One for events and one for each queue, as long as there are few endpoints."""
+    assert {row["vectors"] for row in driver.check("identity").values()} == {17}
 
 
 def test_sysfs_says_the_same(driver: Driver) -> None:
@@ -215,21 +186,6 @@ def test_removing_the_driver_ends_open_files(driver: Driver) -> None:
 def test_a_killed_process_leaves_nothing(driver: Driver) -> None:
     """A process that dies with work in flight disturbs nobody and leaks no memory."""
     assert driver.check("killed", THIRD) == {"statuses": [Status.OK], "lost_bytes": 0}
-
-
-@pytest.mark.parametrize(
-    ("kind", "lost"),
-    [
-        ("correctable", errno.ETIMEDOUT),
-        ("nonfatal", errno.ETIMEDOUT),
-        ("fatal", errno.ESTALE),
-    ],
-)
-def test_pcie_errors_are_recovered_from(driver: Driver, kind: str, lost: int) -> None:
-    """Only a fatal error costs the work in flight; afterwards the endpoint is as new."""
-    seen = driver.check("aer", THIRD, kind)
-
-    assert seen == {"lost": lost, "state": "online", "address_state": "committed", "again": 0}
 
 
 def test_tracepoints_follow_a_command(driver: Driver) -> None:

@@ -29,6 +29,8 @@ def identity() -> dict[str, Any]:
             "peers": info.peer_count,
             "state": info.state,
             "vectors": info.vectors,
+            "memory": [info.memory_address, info.memory_bytes],
+            "bar2": [int(word, 16) for word in (folder / "resource").read_text().split()[6:8]],
             "link": [info.link_speed, info.link_width],
             "sysfs": {path.name: path.read_text().strip() for path in (folder / "axl").iterdir()},
         }
