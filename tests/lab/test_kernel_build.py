@@ -72,5 +72,12 @@ def test_every_line_of_the_fragments_counts() -> None:
     options = [line for line in lines if line and not line.startswith("#")]
 
     assert sorted(wanted_options()) == sorted(set(options))
-    for needed in ("KASAN", "PROVE_LOCKING", "DEBUG_KMEMLEAK", "DEBUG_ATOMIC_SLEEP", "UBSAN"):
+    for needed in (
+        "KASAN",
+        "PROVE_LOCKING",
+        "DEBUG_KMEMLEAK",
+        "DEBUG_ATOMIC_SLEEP",
+        "UBSAN",
+        "PCI_MMCONFIG",
+    ):
         assert f"CONFIG_{needed}=y" in options
