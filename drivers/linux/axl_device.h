@@ -151,7 +151,7 @@ extern const struct pci_error_handlers axl_pci_err_handlers;
 void axl_lies_tell_sensors(struct axl_device *adev, u32 impossible); /* device lock held */
 
 /* axl_sysfs.c */
-extern const struct attribute_group *axl_sysfs_groups[];
+int axl_sysfs_add(struct axl_device *adev);
 
 /* How often health is looked at, and what counts as trouble (module parameters). */
 #define AXL_HEALTH_PERIOD_MS 1000

@@ -209,7 +209,9 @@ static int axl_drv_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	ret = axl_drv_init(adev);
 	if (ret)
 		return ret;
-	ret = drm_dev_register(&adev->drm, 0);
+	ret = axl_sysfs_add(adev);
+	if (!ret)
+		ret = drm_dev_register(&adev->drm, 0);
 	if (ret) {
 		axl_drv_stop(adev);
 		return ret;
@@ -247,7 +249,6 @@ static struct pci_driver axl_drv_pci = {
 	.remove = axl_drv_remove,
 	.shutdown = axl_drv_remove,
 	.err_handler = &axl_pci_err_handlers,
-	.dev_groups = axl_sysfs_groups,
 };
 module_pci_driver(axl_drv_pci);
 

@@ -131,4 +131,11 @@ static const struct attribute_group axl_sysfs_group = {
 	.attrs = axl_sysfs_attrs,
 };
 
-const struct attribute_group *axl_sysfs_groups[] = { &axl_sysfs_group, NULL };
+/*
+ * Not the PCI driver's dev_groups: those come after probe(), when the rules of udev that
+ * name /dev/accel/accelN by them may already have run.
+ */
+int axl_sysfs_add(struct axl_device *adev)
+{
+	return devm_device_add_group(&adev->pdev->dev, &axl_sysfs_group);
+}
