@@ -30,6 +30,7 @@ MODULE_PARM_DESC(heartbeat_timeout_ms,
 static const struct file_operations axl_drv_fops = {
 	.owner = THIS_MODULE,
 	DRM_ACCEL_FOPS,
+	.show_fdinfo = drm_show_fdinfo,
 };
 
 static struct drm_driver axl_drv_drm = {
@@ -46,6 +47,7 @@ static struct drm_driver axl_drv_drm = {
 	.gem_prime_import_sg_table = axl_dmabuf_import_sg_table,
 	.open = axl_file_open,
 	.postclose = axl_file_close,
+	.show_fdinfo = axl_fdinfo_show,
 };
 
 /* --- probe --------------------------------------------------------------------------- */

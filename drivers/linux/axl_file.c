@@ -14,6 +14,7 @@ int axl_file_open(struct drm_device *drm, struct drm_file *file)
 	/* From 1: a forgotten field is not an object. */
 	xa_init_flags(&owner->vms, XA_FLAGS_ALLOC1);
 	xa_init_flags(&owner->queues, XA_FLAGS_ALLOC1);
+	spin_lock_init(&owner->usage_lock);
 	file->driver_priv = owner;
 	return 0;
 }
@@ -21,7 +22,10 @@ int axl_file_open(struct drm_device *drm, struct drm_file *file)
 void axl_file_queue_drop(struct drm_file *file, struct axl_queue *queue)
 {
 	drm_vma_node_revoke(&queue->results->base.vma_node, file);
+	kref_get(&queue->ref);
 	axl_queue_destroy(queue);
+	axl_fdinfo_count(file->driver_priv, queue); /* for the last time: nothing runs any more */
+	axl_queue_put(queue);
 }
 
 void axl_file_close(struct drm_device *drm, struct drm_file *file)

@@ -70,6 +70,17 @@ static int axl_job_error(const struct axl_queue *queue, const struct axl_cqe *cq
 	return queue->over == -ENODEV ? -ENODEV : -ECANCELED;
 }
 
+/* Commands of a queue may overlap: time counts once. */
+static void axl_job_account_time(struct axl_queue *queue, const struct axl_cqe *cqe)
+{
+	u64 start_ns = max(cqe->start_ns, queue->busy_until_ns);
+
+	if (!cqe->timing_valid || cqe->finish_ns <= start_ns)
+		return;
+	queue->busy_ns += cqe->finish_ns - start_ns;
+	queue->busy_until_ns = cqe->finish_ns;
+}
+
 void axl_job_account(struct axl_queue *queue, const struct axl_cqe *cqe, struct list_head *done)
 {
 	struct axl_job *job = list_first_entry_or_null(&queue->jobs, struct axl_job, node);
@@ -78,6 +89,7 @@ void axl_job_account(struct axl_queue *queue, const struct axl_cqe *cqe, struct 
 	lockdep_assert_held(&queue->lock);
 	queue->ended_sequence = cqe->sequence;
 	axl_results_add(queue->results, cqe);
+	axl_job_account_time(queue, cqe);
 	if (cqe->status == AXL_STATUS_LOST && !queue->lost) {
 		queue->lost = true;
 		axl_vm_queue_lost(queue->vm);

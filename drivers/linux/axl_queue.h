@@ -54,6 +54,10 @@ struct axl_queue {
 	bool lost; /* a command since the last start: it may still touch memory */
 	struct axl_qp_stats stats; /* as last seen: qp's own end with it */
 	struct axl_qp_stats told; /* as last told in the kernel log */
+	struct axl_qp_stats counted; /* as last added to what its file did */
+	u64 busy_ns; /* commands at work */
+	u64 busy_until_ns; /* the time up to here counts already */
+	u64 counted_busy_ns; /* as counted */
 	u64 interrupt_sequence; /* last one that an interrupt was asked for */
 	u32 quiet_slots; /* submitted since then */
 	u64 interrupts;
