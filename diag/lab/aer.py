@@ -3,7 +3,8 @@
 
 QEMU's ports send a real error message up the tree. A vfio-user endpoint ignores QEMU's
 injection; there aer_inject overlays the AER registers that the kernel reads, and no TLP
-is lost.
+is lost. While that module is loaded it also shows the root ports' error status as it last
+made it, so that nobody sees the messages of ports: it is removed before QEMU injects.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from diag.lab.errors import LabError, LabUsageError
+from diag.lab.rack import place_rack
 from diag.lab.session import Session
 from diag.lab.topology import port_id
 from diag.model.rack.placement import PlacedEndpoint, PlacedPort, bdf_word
@@ -21,6 +23,7 @@ Severity = Literal["fatal", "nonfatal"]
 
 _COMMAND_TIMEOUT_S: Final = 60.0
 _UNCORRECTABLE_MASK, _SEVERITY, _CORRECTABLE_MASK = "ECAP_AER+8.L", "ECAP_AER+c.L", "ECAP_AER+14.L"
+_ROOT_STATUS_CLEAR: Final = "ECAP_AER+30.L=7f"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +98,20 @@ def _refuse_masked(session: Session, bdf: str, name: str, error: PcieError) -> N
 
 
 def _inject_at_port(session: Session, port: PlacedPort, error: PcieError) -> None:
+    _uncover_root_ports(session)
     line = f"pcie_aer_inject_error {port_id(port.bdf)} {error.qemu_name}"
     with session.qmp() as connection:
         answer = connection.execute("human-monitor-command", {"command-line": line})
     if not str(answer).startswith("OK"):
         raise LabError(f"QEMU did not inject at {port.bdf}: {str(answer).strip()}")
+
+
+def _uncover_root_ports(session: Session) -> None:
+    """Remove aer_inject; what it hid meanwhile is forgotten, or nothing would interrupt again."""
+    roots = [port.bdf for port in place_rack(session.config).ports if port.kind == "root"]
+    clear = " && ".join(f"setpci -s {bdf} {_ROOT_STATUS_CLEAR}" for bdf in roots)
+    script = f"if test -e /sys/module/aer_inject; then rmmod aer_inject && {clear}; fi"
+    _guest(session, ["sh", "-c", script])
 
 
 def _inject_at_endpoint(session: Session, endpoint: PlacedEndpoint, error: PcieError) -> None:

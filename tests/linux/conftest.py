@@ -14,7 +14,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -54,9 +54,11 @@ QUEUE_TIMEOUT_MS = 2000 * SLOWNESS
 class Driver:
     """The loaded driver: checks run in the guest, and the kernel log is watched."""
 
-    def __init__(self, lab: Session, out: Path) -> None:
+    def __init__(self, lab: Session, out: Path, parameters: Sequence[str] = ()) -> None:
         self.lab = lab
         self.out = out
+        # Of the module; the last one of a name counts.
+        self._parameters = [*_parameters(), *parameters]
 
     def shell(self, script: str) -> str:
         """What a shell script prints in the guest; it must succeed."""
@@ -98,11 +100,11 @@ class Driver:
 
     def load(self) -> None:
         """Insert the module."""
-        load(self.lab, self.out / "linux/axl.ko", _parameters())
+        load(self.lab, self.out / "linux/axl.ko", self._parameters)
 
     def reload(self, times: int) -> None:
         """Remove and insert the module several times."""
-        once = f"rmmod axl; insmod {GUEST_SHARE}/axl.ko {' '.join(_parameters())}"
+        once = f"rmmod axl; insmod {GUEST_SHARE}/axl.ko {' '.join(self._parameters)}"
         for _ in range(times):
             self.shell(once)
 
@@ -130,7 +132,7 @@ def _parameters() -> list[str]:
 
 
 @contextmanager
-def loaded(module: Path, config: LabConfig) -> Iterator[Driver]:
+def loaded(module: Path, config: LabConfig, *parameters: str) -> Iterator[Driver]:
     """A guest of its own with the driver loaded, until the block ends; skips without QEMU.
 
     Where the configuration does not choose a kernel, AXL_LAB_KERNEL does.
@@ -146,7 +148,7 @@ def loaded(module: Path, config: LabConfig) -> Iterator[Driver]:
     try:
         session.up(config, bound=True)
         (session.files.share / "axl_accel.cdef").write_text(declarations())
-        made = Driver(session, module)
+        made = Driver(session, module, parameters)
         made.load()
         yield made
         made.check_leaks()

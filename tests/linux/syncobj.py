@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import struct
 import time
 
@@ -10,9 +12,14 @@ from tests.linux.uapi import Accel
 
 _CREATE = 0xC00864BF
 _WAIT = 0xC02864C3
+_HANDLE_TO_FD = 0xC01064C1
+_SYNC_FILE_INFO = 0xC0383E04
 _CREATE_LAYOUT = "<II"
 _WAIT_LAYOUT = "<QqIIIIQ"
+_HANDLE_TO_FD_LAYOUT = "<IIiI"
+_SYNC_FILE_INFO_LAYOUT = "<32siIIIQ"
 _WAIT_FOR_SUBMIT = 2
+_AS_SYNC_FILE = 1
 
 
 class Syncobj:
@@ -34,3 +41,17 @@ class Syncobj:
         deadline = time.monotonic_ns() + int(timeout_s * 1e9)
         fields = (address, deadline, 1, _WAIT_FOR_SUBMIT, 0, 0, 0)
         return self._accel.raw(_WAIT, bytearray(struct.pack(_WAIT_LAYOUT, *fields)))
+
+    def status(self) -> int:
+        """Of its fence: 0 not yet signalled, 1 signalled, a negative errno where work was lost."""
+        data = bytearray(struct.pack(_HANDLE_TO_FD_LAYOUT, self.handle, _AS_SYNC_FILE, -1, 0))
+        error = self._accel.raw(_HANDLE_TO_FD, data)
+        if error:
+            raise OSError(error, "syncobj handle to fd")
+        fd = struct.unpack(_HANDLE_TO_FD_LAYOUT, data)[2]
+        try:
+            info = bytearray(struct.calcsize(_SYNC_FILE_INFO_LAYOUT))
+            fcntl.ioctl(fd, _SYNC_FILE_INFO, info)
+        finally:
+            os.close(fd)
+        return int(struct.unpack(_SYNC_FILE_INFO_LAYOUT, info)[1])

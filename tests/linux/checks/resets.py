@@ -122,17 +122,4 @@ def aer(bdf: str, kind: str) -> dict[str, Any]:
     }
 
 
-def given_up(bdf: str) -> dict[str, Any]:
-    """Work in flight on an endpoint that the driver resets sooner or later."""
-    work, sequence = held(bdf)
-    generation = work.accel.do("get_info").generation
-    lost = work.wait(sequence, timeout_s=90)[0]
-    fresh = Work(open_at(bdf))
-    return {
-        "lost": lost,
-        "generations": fresh.accel.do("get_info").generation - generation,
-        "fresh": fresh.run(nop()),
-    }
-
-
-CHECKS = (reset, unbind, killed, gone, unplugged, aer, given_up)
+CHECKS = (reset, unbind, killed, gone, unplugged, aer)
