@@ -75,6 +75,8 @@ struct axl_device {
 	struct axl_errblk last_error;
 	u64 last_error_ns;
 	u64 error_records;
+	u32 told_state; /* as the last uevent had it */
+	u32 told_generation;
 	u32 told_sensors; /* as axl_lies_tell_sensors() last had them */
 
 	spinlock_t queues_lock; /* lets interrupt threads look into queues */

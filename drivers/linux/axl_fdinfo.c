@@ -22,8 +22,8 @@ void axl_fdinfo_count(struct axl_file *owner, struct axl_queue *queue)
 		*now = queue->qp.stats;
 	usage->submitted += now->submitted - then->submitted;
 	usage->completed += now->completed - then->completed;
-	usage->failed += now->failed - then->failed + now->lost - then->lost + now->aborted -
-			 then->aborted;
+	usage->failed +=
+		now->failed - then->failed + now->lost - then->lost + now->aborted - then->aborted;
 	usage->bytes += now->bytes - then->bytes;
 	usage->busy_ns += queue->busy_ns - queue->counted_busy_ns;
 	*then = *now;
@@ -86,20 +86,27 @@ struct axl_fdinfo_memory {
 	u64 shared;
 };
 
+/* For idr_for_each(). */
+static int axl_fdinfo_add(int handle, void *object, void *data)
+{
+	struct axl_fdinfo_memory *sums = data;
+	struct drm_gem_object *gem = object;
+	struct axl_fdinfo_memory *sum;
+
+	if (!gem)
+		return 0; /* a handle in the making */
+	sum = &sums[axl_bo_from_gem(gem)->ops->va_kind];
+	sum->total += gem->size;
+	if (drm_gem_object_is_shared_for_memory_stats(gem))
+		sum->shared += gem->size;
+	return 0;
+}
+
 /* As the file has handles of it: a buffer with two counts twice, as with other drivers. */
 static void axl_fdinfo_sum(struct drm_file *file, struct axl_fdinfo_memory *sums)
 {
-	struct drm_gem_object *gem;
-	int handle;
-
 	spin_lock(&file->table_lock);
-	idr_for_each_entry(&file->object_idr, gem, handle) {
-		struct axl_fdinfo_memory *sum = &sums[axl_bo_from_gem(gem)->ops->va_kind];
-
-		sum->total += gem->size;
-		if (drm_gem_object_is_shared_for_memory_stats(gem))
-			sum->shared += gem->size;
-	}
+	idr_for_each(&file->object_idr, axl_fdinfo_add, sums);
 	spin_unlock(&file->table_lock);
 }
 

@@ -6,6 +6,7 @@
 #include "axl_notify.h"
 #include "axl_queue.h"
 #include "axl_trace.h"
+#include "axl_uevent.h"
 #include "axl_vm.h"
 
 #define AXL_READY_TIMEOUT_US 5000000
@@ -208,16 +209,6 @@ static int axl_recovery_do(struct axl_device *adev, enum axl_reset_action action
 	return axl_recovery_reset_function(adev, action);
 }
 
-/* As drm-uapi.rst has it: what user space can do about it. */
-static void axl_recovery_uevent_wedged(struct axl_device *adev)
-{
-	char method[] = "WEDGED=bus-reset";
-	char *envp[2] = { method, NULL };
-
-	if (adev->drm.accel && adev->drm.accel->kdev)
-		kobject_uevent_env(&adev->drm.accel->kdev->kobj, KOBJ_CHANGE, envp);
-}
-
 static void axl_recovery_conclude(struct axl_device *adev, enum axl_reset_action action)
 {
 	switch (action) {
@@ -229,7 +220,6 @@ static void axl_recovery_conclude(struct axl_device *adev, enum axl_reset_action
 		pci_err(adev->pdev, "no reset helped: wedged; remove it or reset the bus\n");
 		pci_clear_master(adev->pdev);
 		axl_recovery_retire_all(adev, -EIO);
-		axl_recovery_uevent_wedged(adev);
 		break;
 	case AXL_RESET_ACTION_UNPLUG:
 		pci_err(adev->pdev, "the endpoint is gone\n");
@@ -252,6 +242,7 @@ int axl_recovery_feed(struct axl_device *adev, u32 event, unsigned int queue)
 	lockdep_assert_held(&adev->lock);
 	action = axl_reset_feed(&adev->reset, ktime_get_ns(), event);
 	while (axl_reset_is_reset(action)) {
+		axl_uevent_state(adev);
 		err = axl_recovery_do(adev, action, queue);
 		if (err)
 			pci_err(adev->pdev, "recovery: action=%s failed: error=%s\n",
@@ -259,8 +250,10 @@ int axl_recovery_feed(struct axl_device *adev, u32 event, unsigned int queue)
 		action = axl_reset_feed(&adev->reset, ktime_get_ns(), axl_reset_outcome(err));
 	}
 	axl_recovery_conclude(adev, action);
-	if (action != AXL_RESET_ACTION_NONE)
+	if (action != AXL_RESET_ACTION_NONE) {
+		axl_uevent_state(adev);
 		axl_notify_all(adev);
+	}
 	return err;
 }
 

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
-"""What axl.ko tells who watches: fdinfo."""
+"""What axl.ko tells who watches: fdinfo, uevents."""
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
-from tests.linux.conftest import FIRST, SECOND, Driver
+from tests.linux.conftest import FIRST, FOURTH, SECOND, THIRD, Driver
 
 # The first test waits for downloads, the build and the boot.
 pytestmark = [pytest.mark.guest, pytest.mark.timeout(400), pytest.mark.usefixtures("quiet_kernel")]
@@ -53,3 +55,57 @@ def test_fdinfo_counts_memory_by_region(driver: Driver) -> None:
     assert numbers(memory, "drm-resident-device", "drm-resident-memory") == [256, 260]
     assert {memory[region].split()[1] for region in regions} == {"KiB"}
     assert numbers(seen["destroyed"], *regions) == [0, 260, 256]
+
+
+STATE_KEYS = ("AXL_STATE", "AXL_GENERATION", "WEDGED")
+
+
+def told(events: list[dict[str, str]]) -> list[tuple[str | None, ...]]:
+    """State, generation and what can be done about it, of each event."""
+    assert {(event["ACTION"], event["SUBSYSTEM"]) for event in events} == {("change", "accel")}
+    return [tuple(event.get(key) for key in STATE_KEYS) for event in events]
+
+
+def generation(driver: Driver, bdf: str) -> int:
+    """How many resets the endpoint has had."""
+    return int(driver.shell(f"cat /sys/bus/pci/devices/{bdf}/axl/generation"))
+
+
+def test_uevents_tell_of_resets(driver: Driver) -> None:
+    """A listener on the netlink socket hears what is reset, and that it helped."""
+    before = generation(driver, FIRST)
+    with driver.rack() as rack:
+        rack.call("fault.inject", endpoint=0, fault="hung_queue", set={}, queue=0)
+    events = driver.check("told_resets", FIRST)
+
+    assert told(events) == [
+        ("resetting_queue", str(before), None),
+        ("online", str(before), None),
+        ("resetting_function", str(before), None),
+        ("online", str(before + 1), None),
+    ]
+
+
+def test_uevents_tell_of_a_wedged_endpoint(driver: Driver) -> None:
+    """With the key and the word that DRM has for it."""
+    before = str(generation(driver, THIRD))
+    with driver.rack() as rack:
+        rack.call("fault.inject", endpoint=2, fault="absurd_identity", set={"what": "serial"})
+        events = driver.check("told_wedge", THIRD)
+        rack.call("fault.clear", endpoint=2)
+    driver.shell(f"cd /sys/bus/pci/drivers/axl; echo {THIRD} >unbind; echo {THIRD} >bind")
+
+    assert told(events) == [("resetting_bus", before, None), ("wedged", before, "bus-reset")]
+
+
+def test_uevents_tell_of_a_lost_endpoint(driver: Driver) -> None:
+    """All-ones: one event, and it is over."""
+    before = str(generation(driver, FOURTH))
+    held = driver.lab.files.share / "held"
+    with driver.rack() as rack:
+        lose = partial(rack.call, "endpoint.remove", endpoint=3)
+        events = driver.check_meanwhile(held, lose, "told_gone", FOURTH)
+        rack.call("endpoint.restore", endpoint=3)
+    driver.shell(f"echo 1 >/sys/bus/pci/devices/{FOURTH}/remove; echo 1 >/sys/bus/pci/rescan")
+
+    assert told(events) == [("gone", before, None)]
