@@ -47,6 +47,7 @@ struct axl_device {
 	struct drm_device drm; /* first: allocated with devm_drm_dev_alloc() */
 	struct pci_dev *pdev;
 	struct axl_os os; /* how the core reaches us */
+	struct pci_saved_state *config; /* whole; see axl_config.c */
 
 	void __iomem *bar0; /* registers */
 	void __iomem *bar2; /* device memory, write-combined */
@@ -63,6 +64,7 @@ struct axl_device {
 	struct axl_clock clock;
 	struct axl_health health;
 	struct axl_reset reset;
+	u32 hw_generation; /* the endpoint's own count of resets, when it was set up */
 	struct axl_place place;
 	u32 address_reason; /* enum axl_address_reason of the last commit */
 	u32 address_generation;

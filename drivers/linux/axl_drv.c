@@ -10,6 +10,7 @@
 
 #include "axl_accel.h"
 #include "axl_bo.h"
+#include "axl_config.h"
 #include "axl_ctrl.h"
 #include "axl_device.h"
 #include "axl_file.h"
@@ -117,8 +118,10 @@ static int axl_drv_init_pci(struct axl_device *adev)
 	dma_set_max_seg_size(&pdev->dev, UINT_MAX);
 	pci_set_master(pdev);
 	/* What slot_reset() and our own resets restore. */
-	pci_save_state(pdev);
-	return 0;
+	ret = axl_config_save(adev);
+	if (ret)
+		return ret;
+	return devm_add_action_or_reset(&pdev->dev, axl_config_release, adev);
 }
 
 /* The serial is in configuration space as well, if at all. */

@@ -7,6 +7,7 @@
 #include <linux/ktime.h>
 #include <linux/slab.h>
 
+#include "axl_config.h"
 #include "axl_device.h"
 #include "axl_trace.h"
 
@@ -127,15 +128,14 @@ static void axl_os_sleep_us(void *os, u32 us)
 	fsleep(us);
 }
 
-/* Configuration space is saved before and restored after, MSI-X included. */
 static int axl_os_function_reset(void *os)
 {
 	struct axl_device *adev = os;
 	int ret;
 
-	pci_save_state(adev->pdev);
+	axl_config_before_reset(adev);
 	ret = pcie_reset_flr(adev->pdev, PCI_RESET_DO_RESET);
-	pci_restore_state(adev->pdev);
+	axl_config_restore(adev);
 	if (ret == -ENOTTY)
 		return AXL_ERR_UNSUPPORTED;
 	return ret ? AXL_ERR_TIMEOUT : AXL_OK;
@@ -154,9 +154,11 @@ static int axl_os_bus_reset(void *os)
 	/* Another function of ours there would be locked while we are: A then B, B then A. */
 	if (!list_is_singular(&adev->pdev->bus->devices))
 		return AXL_ERR_UNSUPPORTED;
+	axl_config_before_reset(adev);
 	adev->resetting_task = current;
 	ret = pci_reset_bus(adev->pdev);
 	adev->resetting_task = NULL;
+	axl_config_restore(adev);
 	if (ret == -ENOTTY || ret == -EAGAIN)
 		return AXL_ERR_UNSUPPORTED;
 	return ret ? AXL_ERR_TIMEOUT : AXL_OK;

@@ -3,6 +3,7 @@
  * What the PCI core tells us about errors and resets
  * (Documentation/PCI/pci-error-recovery.rst). All callbacks may sleep.
  */
+#include "axl_config.h"
 #include "axl_device.h"
 #include "axl_trace.h"
 
@@ -54,9 +55,8 @@ static pci_ers_result_t axl_pci_err_slot_reset(struct pci_dev *pdev)
 	int err;
 
 	pci_info(pdev, "slot_reset\n");
-	pci_restore_state(pdev);
-	pci_save_state(pdev); /* restoring used the saved state up */
 	mutex_lock(&adev->lock);
+	axl_config_restore(adev);
 	if (adev->reset.state == AXL_RESET_STATE_ONLINE)
 		/* Only another function's error was frozen, but our link was reset as well. */
 		axl_recovery_feed(adev, AXL_RESET_EVENT_OS_BEGIN, 0);
@@ -88,6 +88,7 @@ static void axl_pci_err_reset_prepare(struct pci_dev *pdev)
 		return;
 	mutex_lock(&adev->lock);
 	axl_recovery_feed(adev, AXL_RESET_EVENT_OS_BEGIN, 0);
+	axl_config_before_reset(adev);
 	mutex_unlock(&adev->lock);
 }
 
@@ -98,6 +99,7 @@ static void axl_pci_err_reset_done(struct pci_dev *pdev)
 	if (READ_ONCE(adev->resetting_task) == current)
 		return;
 	mutex_lock(&adev->lock);
+	axl_config_restore(adev);
 	axl_recovery_after_os(adev);
 	mutex_unlock(&adev->lock);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 /* Resets and health: the core's state machine decides, this file does. */
-#include "axl_accel.h"
+#include "axl_config.h"
 #include "axl_ctrl.h"
 #include "axl_device.h"
 #include "axl_notify.h"
@@ -61,35 +61,13 @@ static int axl_recovery_check_ident(struct axl_device *adev)
 	return AXL_OK;
 }
 
-/*
- * A function-level reset takes the BARs and the command register from the endpoint.
- * pci_restore_state() writes back only what reads differently, and a hypervisor that
- * shows the guest its own copy (QEMU's vfio does) hides the difference: written always.
- */
-static void axl_recovery_rewrite_config(struct pci_dev *pdev)
-{
-	static const int bars[] = { AXL_BAR_REGISTERS, AXL_BAR_MEMORY, AXL_BAR_MSIX };
-	unsigned int i;
-	u16 command;
-
-	for (i = 0; i < ARRAY_SIZE(bars); i++) {
-		u64 address = pci_bus_address(pdev, bars[i]);
-		int offset = PCI_BASE_ADDRESS_0 + 4 * bars[i];
-
-		pci_write_config_dword(pdev, offset, lower_32_bits(address));
-		pci_write_config_dword(pdev, offset + 4, upper_32_bits(address));
-	}
-	pci_read_config_word(pdev, PCI_COMMAND, &command);
-	pci_write_config_word(pdev, PCI_COMMAND, command);
-}
-
 int axl_recovery_setup_hw(struct axl_device *adev)
 {
 	const struct axl_os *os = &adev->os;
 	int err;
 
 	lockdep_assert_held(&adev->lock);
-	axl_recovery_rewrite_config(adev->pdev);
+	axl_config_rewrite(adev->pdev);
 	pci_set_master(adev->pdev);
 	err = axl_ctrl_wait_ready(os, AXL_READY_TIMEOUT_US);
 	if (!err)
@@ -104,6 +82,8 @@ int axl_recovery_setup_hw(struct axl_device *adev)
 		err = axl_place_commit(adev);
 	if (!err)
 		err = axl_ctrl_set_enabled(os, true);
+	if (!err)
+		err = axl_ctrl_generation(os, &adev->hw_generation);
 	axl_health_restart(&adev->health);
 	return err;
 }
@@ -312,6 +292,18 @@ static void axl_recovery_look(struct axl_device *adev, struct axl_health_queue *
 	}
 }
 
+/* A power glitch, or its own firmware: it has forgotten queues, contexts and its address. */
+static bool axl_recovery_was_reset(struct axl_device *adev)
+{
+	u32 generation;
+
+	if (axl_ctrl_generation(&adev->os, &generation) || generation == adev->hw_generation)
+		return false;
+	pci_warn(adev->pdev, "was reset behind the driver's back: resets=%u were %u\n", generation,
+		 adev->hw_generation);
+	return true;
+}
+
 static void axl_recovery_check(struct axl_device *adev)
 {
 	struct axl_health_queue seen[AXL_MAX_QUEUES] = {};
@@ -320,6 +312,10 @@ static void axl_recovery_check(struct axl_device *adev)
 
 	if (axl_clock_sample(&adev->clock, &adev->os) == AXL_ERR_GONE) {
 		axl_recovery_feed(adev, AXL_RESET_EVENT_GONE, 0);
+		return;
+	}
+	if (axl_recovery_was_reset(adev)) {
+		axl_recovery_feed(adev, AXL_RESET_EVENT_DEVICE_DEAD, 0);
 		return;
 	}
 	axl_recovery_look(adev, seen);

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+"""Resets that do not help, that nobody announced, or that follow each other."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import pytest
+
+from tests.linux.conftest import FIRST, THIRD, Driver
+
+# The first test waits for downloads, the build and the boot.
+pytestmark = [
+    pytest.mark.guest,
+    pytest.mark.timeout(400),
+    pytest.mark.usefixtures("quiet_kernel"),
+]
+
+FRESH: Final = {"online": True, "address": "committed", "statuses": [0], "interrupts": True}
+"""An endpoint as after probing."""
+
+
+@contextmanager
+def stuck_reset(driver: Driver, endpoint: int, count: int) -> Iterator[None]:
+    """The firmware of an endpoint does not come up after so many resets (0: after any)."""
+    with driver.rack() as rack:
+        rack.call("fault.inject", endpoint=endpoint, fault="stuck_reset", set={"count": count})
+    try:
+        yield
+    finally:
+        clear_faults(driver, endpoint)
+
+
+def clear_faults(driver: Driver, endpoint: int) -> None:
+    """Everything that was injected into an endpoint."""
+    with driver.rack() as rack:
+        rack.call("fault.clear", endpoint=endpoint)
+
+
+def check_with(driver: Driver, act: Callable[[], object], *check: str) -> Any:
+    """A check that waits until something was done to its endpoint."""
+    acted = driver.lab.files.share / "acted"
+    acted.unlink(missing_ok=True)
+
+    def act_and_tell() -> None:
+        act()
+        acted.touch()
+
+    return driver.check_meanwhile(driver.lab.files.share / "held", act_and_tell, *check)
+
+
+@pytest.mark.parametrize("how", ["driver", "flr", "bus"])
+def test_an_endpoint_that_was_reset_behind_the_drivers_back(driver: Driver, how: str) -> None:
+    """BARs, enables, queues and contexts are gone: its jobs are lost, and it works again."""
+    start = driver.lab.kernel_log_bytes()
+
+    def act() -> None:
+        with driver.rack() as rack:
+            rack.call("endpoint.reset", endpoint=0)
+
+    seen = check_with(driver, act, "reset_behind", FIRST, how)
+
+    assert seen == {"lost": errno.ESTALE, "more": True, "same": True, "fresh": FRESH}
+    assert "configuration was lost: restored" in driver.lab.kernel_log(start)
+
+
+def test_settings_survive_two_resets_of_different_kinds(driver: Driver) -> None:
+    """What the driver's own reset restored is there for the kernel's next one as well."""
+    seen = driver.check("reset_then_error", THIRD)
+
+    assert seen.pop("after") == seen.pop("before")
+    assert seen == FRESH
+
+
+def test_a_bus_reset_helps_where_the_functions_did_not(driver: Driver) -> None:
+    """A firmware that does not come up once costs one step of the escalation."""
+    start = driver.lab.kernel_log_bytes()
+    with stuck_reset(driver, 0, 1):
+        seen = driver.check("stuck", FIRST)
+    log = driver.lab.kernel_log(start)
+
+    assert (seen["reset"], seen["lost"], seen["submit"]) == (0, errno.ESTALE, errno.ESTALE)
+    assert (seen["context"], seen["state"]) == (0, "online")
+    assert "action=reset_function failed: error=timeout" in log
+    assert "action=reset_bus failed" not in log
+
+
+def test_a_wedged_endpoint_answers_and_can_be_revived(driver: Driver) -> None:
+    """No reset helps: jobs end, everything answers at once, and who insists gets it back."""
+    start = driver.lab.kernel_log_bytes()
+    with stuck_reset(driver, 2, 0):
+        seen = check_with(driver, lambda: clear_faults(driver, 2), "wedged", THIRD)
+    log = driver.lab.kernel_log(start)
+
+    assert (seen["reset"], seen["lost"]) == (errno.ETIMEDOUT, errno.ESTALE)
+    assert (seen["submit"], seen["context"]) == (errno.ESTALE, errno.EIO)
+    assert (seen["state"], seen["fresh"]) == ("wedged", FRESH)
+    assert "action=reset_bus failed: error=timeout" in log
+    assert "no reset helped: wedged" in log
