@@ -26,7 +26,6 @@ import pytest
 from diag.lab.config import LabConfig
 from diag.lab.driver import build, load, unload
 from diag.lab.errors import CannotInstallError
-from diag.lab.guest import GUEST_SHARE
 from diag.lab.headers import headers_of
 from diag.lab.kernel import DEBUG, DEFAULT_VERSION
 from diag.lab.session import Session
@@ -101,12 +100,6 @@ class Driver:
     def load(self) -> None:
         """Insert the module."""
         load(self.lab, self.out / "linux/axl.ko", self._parameters)
-
-    def reload(self, times: int) -> None:
-        """Remove and insert the module several times."""
-        once = f"rmmod axl; insmod {GUEST_SHARE}/axl.ko {' '.join(self._parameters)}"
-        for _ in range(times):
-            self.shell(once)
 
     def unload(self) -> None:
         """Remove it again."""

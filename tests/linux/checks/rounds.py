@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.linux.checks.common import SHARE, attribute, open_at, until
+from tests.linux.checks.leaks import kernel_kib
 from tests.linux.session import DEVICE, HOST, PAGE, Work, copy, fence_wait, nop
 from tests.linux.syncobj import Syncobj
 
@@ -68,6 +69,9 @@ def _judge(held: _Held) -> dict[str, Any]:
         "address_state": attribute(held.bdf, "address_state"),
         "state": attribute(held.bdf, "state"),
         "fresh": _round_trip(held.bdf),
+        "memory_free_bytes": held.work.accel.do("get_info").memory_free_bytes,
+        "descriptors": len(list(Path("/proc/self/fd").iterdir())),
+        "kernel_kib": kernel_kib(),
     }
     held.work.accel.close()
     return seen
