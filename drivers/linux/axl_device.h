@@ -43,6 +43,24 @@ struct axl_vector {
 	unsigned int number;
 };
 
+/* One step of recovery, as the state machine took it. */
+struct axl_history_step {
+	u64 time_ns;
+	u32 generation;
+	u32 event; /* enum axl_reset_event */
+	u32 action; /* enum axl_reset_action */
+	u32 state; /* enum axl_reset_state, after it */
+	u32 queue;
+};
+
+#define AXL_HISTORY_STEPS 32
+
+struct axl_history {
+	spinlock_t lock; /* readers do not wait for a reset */
+	u64 count; /* all that ever were */
+	struct axl_history_step steps[AXL_HISTORY_STEPS]; /* by number modulo their count */
+};
+
 struct axl_device {
 	struct drm_device drm; /* first: allocated with devm_drm_dev_alloc() */
 	struct pci_dev *pdev;
@@ -80,6 +98,8 @@ struct axl_device {
 	u32 told_state; /* as the last uevent had it */
 	u32 told_generation;
 	u32 told_sensors; /* as axl_lies_tell_sensors() last had them */
+
+	struct axl_history history; /* written under the device lock */
 
 	spinlock_t queues_lock; /* lets interrupt threads look into queues */
 

@@ -12,9 +12,11 @@
 #include "axl_bo.h"
 #include "axl_config.h"
 #include "axl_ctrl.h"
+#include "axl_debugfs.h"
 #include "axl_device.h"
 #include "axl_file.h"
 #include "axl_ioctl.h"
+#include "axl_watch.h"
 
 unsigned int axl_queue_timeout_ms = 10000;
 module_param_named(queue_timeout_ms, axl_queue_timeout_ms, uint, 0444);
@@ -73,6 +75,7 @@ static int axl_drv_init_sw(struct axl_device *adev)
 		.origin = AXL_ORIGIN_DRIVER,
 	};
 	axl_reset_init(&adev->reset);
+	axl_history_init(adev);
 	axl_health_init(&adev->health, (u64)axl_queue_timeout_ms * NSEC_PER_MSEC,
 			(u64)axl_heartbeat_timeout_ms * NSEC_PER_MSEC);
 	ret = drmm_mutex_init(&adev->drm, &adev->lock);
@@ -214,6 +217,7 @@ static int axl_drv_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	ret = axl_drv_init(adev);
 	if (ret)
 		return ret;
+	axl_debugfs_add(adev);
 	ret = axl_sysfs_add(adev);
 	if (!ret)
 		ret = drm_dev_register(&adev->drm, 0);

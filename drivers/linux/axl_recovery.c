@@ -8,6 +8,7 @@
 #include "axl_trace.h"
 #include "axl_uevent.h"
 #include "axl_vm.h"
+#include "axl_watch.h"
 
 #define AXL_READY_TIMEOUT_US 5000000
 
@@ -214,20 +215,29 @@ static void axl_recovery_conclude(struct axl_device *adev, enum axl_reset_action
 	}
 }
 
+static enum axl_reset_action axl_recovery_step(struct axl_device *adev, u32 event,
+					       unsigned int queue)
+{
+	enum axl_reset_action action = axl_reset_feed(&adev->reset, ktime_get_ns(), event);
+
+	axl_history_add(adev, event, queue, action);
+	return action;
+}
+
 int axl_recovery_feed(struct axl_device *adev, u32 event, unsigned int queue)
 {
 	enum axl_reset_action action;
 	int err = AXL_OK;
 
 	lockdep_assert_held(&adev->lock);
-	action = axl_reset_feed(&adev->reset, ktime_get_ns(), event);
+	action = axl_recovery_step(adev, event, queue);
 	while (axl_reset_is_reset(action)) {
 		axl_uevent_state(adev);
 		err = axl_recovery_do(adev, action, queue);
 		if (err)
 			pci_err(adev->pdev, "recovery: action=%s failed: error=%s\n",
 				axl_reset_action_name(action), axl_err_name(err));
-		action = axl_reset_feed(&adev->reset, ktime_get_ns(), axl_reset_outcome(err));
+		action = axl_recovery_step(adev, axl_reset_outcome(err), queue);
 	}
 	axl_recovery_conclude(adev, action);
 	if (action != AXL_RESET_ACTION_NONE) {
@@ -261,7 +271,7 @@ void axl_recovery_go_away(struct axl_device *adev)
 	}
 	/* Whatever the endpoint still does, it does not do it to host memory. */
 	pci_clear_master(adev->pdev);
-	axl_reset_feed(&adev->reset, ktime_get_ns(), AXL_RESET_EVENT_GONE);
+	axl_recovery_step(adev, AXL_RESET_EVENT_GONE, 0);
 	axl_recovery_retire_all(adev, -ENODEV);
 	axl_notify_all(adev);
 }

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
-"""What axl.ko tells who watches: fdinfo, uevents."""
+"""What axl.ko tells who watches: fdinfo, uevents, debugfs."""
 
 from __future__ import annotations
 
+import errno
+import re
 from functools import partial
 
 import pytest
 
-from tests.linux.conftest import FIRST, FOURTH, SECOND, THIRD, Driver
+from tests.linux.conftest import ENDPOINTS, FIRST, FOURTH, SECOND, THIRD, Driver
 
 # The first test waits for downloads, the build and the boot.
 pytestmark = [pytest.mark.guest, pytest.mark.timeout(400), pytest.mark.usefixtures("quiet_kernel")]
@@ -40,13 +42,12 @@ def test_fdinfo_counts_what_each_client_uses(driver: Driver) -> None:
     assert destroyed["drm-engine-compute"] == worked["drm-engine-compute"]
     assert seen["idle"] == seen["neighbour"]
     assert numbers(seen["neighbour worked"], *COMMANDS) == [1, 1, 0]
+    check_memory(seen)
 
 
-def test_fdinfo_counts_memory_by_region(driver: Driver) -> None:
+def check_memory(seen: dict[str, dict[str, str]]) -> None:
     """Own device memory, host memory (pinned pages included) and a peer's; what is exported."""
-    seen = driver.check("usage", FIRST, SECOND)
     memory = seen["memory"]
-
     regions = [f"drm-total-{region}" for region in ("device", "memory", "peer")]
     assert numbers(seen["before"], *regions) == [0, 0, 0]
     assert numbers(seen["worked"], *regions) == [256, 256, 0]
@@ -109,3 +110,57 @@ def test_uevents_tell_of_a_lost_endpoint(driver: Driver) -> None:
     driver.shell(f"echo 1 >/sys/bus/pci/devices/{FOURTH}/remove; echo 1 >/sys/bus/pci/rescan")
 
     assert told(events) == [("gone", before, None)]
+
+
+def fields(line: str) -> dict[str, str]:
+    """The words `name=value` of a line."""
+    return dict(word.split("=", 1) for word in line.split())
+
+
+def test_debugfs_shows_work_in_flight(driver: Driver) -> None:
+    """Identity, state, rings, commands, registers; readers neither wait for a reset nor break."""
+    seen = driver.check("looked_at", THIRD)
+    placed = ENDPOINTS[2]
+    busy = seen["busy"]
+
+    assert f"card: 0x{placed.serial:016x}\n" in busy["identity"]
+    assert "state: online\n" in busy["state"]
+    queue = fields(busy["queues"])
+    assert (queue["closed"], queue["in_flight"], queue["submitted"]) == ("0", "21", "21")
+    flights = [fields(line) for line in busy["in_flight"].splitlines()]
+    # The sixteen oldest, and how many more there are.
+    assert [row.get("opcode") for row in flights] == ["13", *["0"] * 15, None]
+    assert flights[-1]["more"] == "5"
+    registers = {
+        line.split()[1]: int(line.split()[2], 16) for line in busy["registers"].splitlines()
+    }
+    assert registers["IDENT_BOARD_SERIAL"] == placed.serial
+    assert registers["QUEUE_SQ_HEAD[0]"] >= 1
+    assert {name for name in registers if re.search("DOORBELL|LATCH|COMMIT|_RESET$", name)} == set()
+    assert set(seen["meanwhile"]) <= {f"{name}: text" for name in busy} | {"registers: EAGAIN"}
+    assert "registers: EAGAIN" in seen["meanwhile"]
+    assert (seen["after"]["queues"], seen["after"]["in_flight"]) == ("", "")
+    steps = [fields(line) for line in seen["after"]["recoveries"].splitlines()][-4:]
+    assert [(step["event"], step["action"], step["state"]) for step in steps] == [
+        ("ask_function", "reset_function", "resetting_function"),
+        ("done", "resume", "online"),
+        ("ask_bus", "reset_bus", "resetting_bus"),
+        ("done", "resume", "online"),
+    ]
+    assert seen["late"][0] is False
+    assert seen["late"][1] != "OK"
+
+
+def test_debugfs_of_a_lost_endpoint(driver: Driver) -> None:
+    """What the driver knows is still there; registers are not made up."""
+    held = driver.lab.files.share / "held"
+    with driver.rack() as rack:
+        lose = partial(rack.call, "endpoint.remove", endpoint=3)
+        files = driver.check_meanwhile(held, lose, "looked_at_gone", FOURTH)
+        rack.call("endpoint.restore", endpoint=3)
+    driver.shell(f"echo 1 >/sys/bus/pci/devices/{FOURTH}/remove; echo 1 >/sys/bus/pci/rescan")
+
+    assert files["registers"] == errno.ENODEV
+    assert "state: gone\n" in files["state"]
+    assert fields(files["recoveries"].splitlines()[-1])["action"] == "unplug"
+    assert {type(text) for name, text in files.items() if name != "registers"} == {str}
