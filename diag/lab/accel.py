@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
-"""TCG or KVM: decided by a trial boot, because /dev/kvm may exist and still not work."""
+"""Which accelerator: a trial boot decides, for /dev/kvm may exist and still not work."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from diag.lab.errors import LabUsageError
 from diag.lab.kernel import Kernel
 from diag.lab.qemu import Program
 
-ACCELERATORS = ("auto", "tcg", "kvm")
+ACCELERATORS = ("auto", "tcg", "icount", "kvm")
 _TRIAL_TIMEOUT_S = 6
 _DEVICE = Path("/dev/kvm")
 # Without an initial file system a kernel that came this far ran thousands of instructions.

@@ -52,7 +52,7 @@ Rack = Annotated[
     typer.Option(help="Shipped rack name or rack file; else the guest that is up, or 2x2."),
 ]
 Kernel = Annotated[str | None, typer.Option(help="Leading part of its version, or debug.")]
-Accel = Annotated[str | None, typer.Option(help="auto, tcg or kvm.")]
+Accel = Annotated[str | None, typer.Option(help="auto, tcg, kvm, icount (counted tcg).")]
 Memory = Annotated[int | None, typer.Option(min=256, max=65536, help="MiB of guest memory.")]
 Cpus = Annotated[int | None, typer.Option(min=1, max=64, help="Guest processors.")]
 Iommu = Annotated[bool | None, typer.Option(help="Translate DMA with an Intel IOMMU.")]

@@ -19,9 +19,10 @@ STATE_VERSION = 2
 class LabConfig:
     """One guest: its rack, kernel and machine.
 
-    `accel` is tcg, kvm or auto (kvm where a trial succeeds). `append` goes to the kernel's
-    command line. Only the first `endpoints` are plugged in, None: all; the ports of the
-    others stay empty. With `msi` no endpoint has MSI-X.
+    `accel` is tcg, kvm or auto (kvm where a trial succeeds), or icount: tcg with a clock that
+    goes on one nanosecond per instruction, so that times are counts of instructions.
+    `append` goes to the kernel's command line. Only the first `endpoints` are plugged in,
+    None: all; the ports of the others stay empty. With `msi` no endpoint has MSI-X.
     """
 
     rack: str

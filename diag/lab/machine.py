@@ -16,6 +16,15 @@ from diag.model.rack.runtime_dir import MAX_SOCKET_PATH, RackDir
 # With AMD's vendor string QEMU reserves the last 12 GiB below 1 TiB (HyperTransport), just
 # where the firmware puts 64-bit BARs: after a rescan the kernel could not place them again.
 _TCG_CPU = "max,vendor=GenuineIntel"
+# Without the fast string instructions, of which each byte would count as an instruction.
+_ICOUNT_CPU = f"{_TCG_CPU},erms=off,fsrm=off,fsrs=off,fzrm=off,fsrc=off"
+_ACCEL = {
+    "tcg": ["-accel", "tcg,thread=multi", "-cpu", _TCG_CPU],
+    # One nanosecond per instruction. Both processors take turns on one thread.
+    "icount": ["-accel", "tcg,thread=single", "-cpu", _ICOUNT_CPU, "-icount", "shift=0"],
+    "kvm": ["-accel", "kvm", "-cpu", "host"],
+}
+_ICOUNT_TSC_KHZ = 1_000_000
 _QUIET = (
     "panic=-1 mitigations=off random.trust_cpu=on tsc=reliable no_timer_check audit=0 "
     "pci=hpiosize=0"
@@ -121,10 +130,9 @@ def _check_paths(files: SessionFiles, work: Path) -> None:
 def _base(options: MachineOptions) -> list[str]:
     size = f"{options.memory_mib}M"
     irqchip = ",kernel-irqchip=off" if options.iommu else ""
-    accel = "tcg,thread=multi" if options.accel == "tcg" else options.accel
     arguments = [
         *("-machine", f"q35,memory-backend=ram,sata=off,smbus=off,vmport=off{irqchip}"),
-        *("-accel", accel, "-cpu", _TCG_CPU if options.accel == "tcg" else "host"),
+        *_ACCEL[options.accel],
         *("-smp", str(options.cpus), "-m", size),
         # Shared memory: the endpoints' process maps it and does DMA in place.
         *("-object", f"memory-backend-memfd,id=ram,size={size},share=on"),
@@ -138,6 +146,8 @@ def _base(options: MachineOptions) -> list[str]:
 
 
 def _clock_append(options: MachineOptions) -> str:
+    if options.accel == "icount":
+        return f"tsc_early_khz={_ICOUNT_TSC_KHZ}"
     khz = tsc_khz() if options.accel == "tcg" else None
     return f"tsc_early_khz={khz}" if khz else ""
 

@@ -61,7 +61,6 @@ static int axl_submit_check(struct axl_queue *queue, struct axl_batch *batch)
 		batch->pushes[batch->push_count++] = (struct axl_qp_push){
 			.slots = slots,
 			.slot_count = summary.slots,
-			.context = queue->vm->number,
 			.direction = axl_submit_direction(&summary),
 			.bytes = summary.bytes,
 		};
@@ -85,21 +84,19 @@ static bool axl_submit_wants_interrupt(struct axl_queue *queue, const struct axl
 /* Queue lock held; there is room and every command was checked. */
 static int axl_submit_push(struct axl_queue *queue, struct axl_batch *batch)
 {
-	u64 now_ns = ktime_get_ns();
-	u32 i;
+	struct axl_qp_batch pushed = {
+		.pushes = batch->pushes,
+		.count = batch->push_count,
+		.context = queue->vm->number,
+		.interrupt = axl_submit_wants_interrupt(queue, batch),
+	};
+	int err;
 
 	batch->job->first_sequence = queue->qp.next_sequence;
-	batch->job->interrupt = axl_submit_wants_interrupt(queue, batch);
-	batch->pushes[batch->push_count - 1].interrupt = batch->job->interrupt;
-	for (i = 0; i < batch->push_count; i++) {
-		int err;
-
-		batch->pushes[i].submit_ns = now_ns;
-		err = axl_qp_push(&queue->qp, &batch->pushes[i], &batch->sequence);
-
-		if (WARN_ON_ONCE(err))
-			return axl_errno(err);
-	}
+	batch->job->interrupt = pushed.interrupt;
+	err = axl_qp_push(&queue->qp, &pushed, &batch->sequence);
+	if (WARN_ON_ONCE(err))
+		return axl_errno(err);
 	batch->job->last_sequence = batch->sequence;
 	if (batch->job->interrupt)
 		queue->interrupt_sequence = batch->sequence;

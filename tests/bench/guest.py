@@ -26,15 +26,28 @@ _TIMEOUT_S = 300.0
 @contextmanager
 def guest_driver() -> Iterator[Callable[[], dict[str, float]]]:
     """A guest with one endpoint and the driver loaded."""
+    with _guest("tcg") as run:
+        yield run
+
+
+@contextmanager
+def counted_driver() -> Iterator[Callable[[], dict[str, float]]]:
+    """The same with a clock that counts instructions."""
+    with _guest("icount", "instructions") as run:
+        yield run
+
+
+@contextmanager
+def _guest(accel: str, *arguments: str) -> Iterator[Callable[[], dict[str, float]]]:
     with tempfile.TemporaryDirectory(prefix="axl-bench-") as folder:
         program = build("c", Path(folder) / "built") / "tests/bench/guest_submit"
         session = _session(Path(folder) / "run")
-        config = LabConfig(RACK, accel="tcg")
+        config = LabConfig(RACK, accel=accel)
         try:
             session.up(config, bound=True)
             driver.load(session, driver.build_for(config.kernel))
             shutil.copy(program, session.files.share)
-            yield lambda: _run(session)
+            yield lambda: _run(session, *arguments)
         finally:
             session.down()
 
@@ -51,9 +64,9 @@ def _session(runtime: Path) -> Session:
             os.environ["AXL_RUNTIME_DIR"] = before
 
 
-def _run(session: Session) -> dict[str, float]:
+def _run(session: Session, *arguments: str) -> dict[str, float]:
     (endpoint,) = enumerate_rack(load_rack(RACK)).endpoints
-    command = [f"{GUEST_SHARE}/guest_submit", "/dev/accel/accel0", endpoint.bdf]
+    command = [f"{GUEST_SHARE}/guest_submit", "/dev/accel/accel0", endpoint.bdf, *arguments]
     done = session.guest.run(command, timeout_s=_TIMEOUT_S)
     if done.status:
         raise RuntimeError(f"guest_submit: status {done.status}: {done.stderr.decode()}")

@@ -66,6 +66,7 @@ static int drive(struct axl_qp *qp)
 {
 	struct axl_cmd_header slot[4] = { { .slots = 1 } };
 	struct axl_qp_push push = { .slots = slot, .slot_count = 1 };
+	struct axl_qp_batch batch = { .pushes = &push, .count = 1 };
 	struct axl_cqe out[16];
 	uint64_t ended = 0;
 
@@ -73,7 +74,7 @@ static int drive(struct axl_qp *qp)
 		uint32_t count, i;
 
 		for (i = 0; i < 8 && qp->stats.submitted < COMMANDS; i++)
-			(void)axl_qp_push(qp, &push, NULL);
+			(void)axl_qp_push(qp, &batch, NULL);
 		axl_qp_ring(qp);
 		count = axl_qp_poll(qp, out, 16);
 		for (i = 0; i < count; i++) {

@@ -50,11 +50,21 @@ class Ring:
 
     def push(self, command: bytes | None = None, **kwargs: int) -> str:
         """Push one command; the name of the result."""
-        command = nop() if command is None else command
-        slots = self.core.ffi.from_buffer(command)
-        push = {"slots": slots, "slot_count": len(command) // SLOT_BYTES, **kwargs}
+        return self.push_batch([nop() if command is None else command], **kwargs)
+
+    def push_batch(self, commands: list[bytes], **kwargs: int) -> str:
+        """Push commands in one piece; the name of the result."""
+        of_each = {name: kwargs.pop(name) for name in ("bytes", "direction") if name in kwargs}
+        lengths = [len(command) // SLOT_BYTES for command in commands]
+        slots = [self.core.ffi.from_buffer(command) for command in commands]
+        pushes = [
+            {"slots": place, "slot_count": length, **of_each}
+            for place, length in zip(slots, lengths, strict=True)
+        ]
+        array = self.core.new("struct axl_qp_push[]", pushes)
+        batch = {"pushes": array, "count": len(pushes), **kwargs}
         code = self.core.axl_qp_push(
-            self.qp, self.core.new("struct axl_qp_push *", push), self.core.ffi.NULL
+            self.qp, self.core.new("struct axl_qp_batch *", batch), self.core.ffi.NULL
         )
         return self.core.error(code)
 

@@ -138,6 +138,40 @@ def test_push_refuses_a_header_that_disagrees(core, host, slots, count):
     assert core.axl_qp_in_flight(ring.qp) == 0
 
 
+def test_a_batch_goes_in_whole(core, host):
+    """Commands of a batch follow each other; only the last asks for an interrupt."""
+    host.record_events()
+    ring = Ring(core, host)
+    assert ring.push_batch([nop(), nop(2), nop()], context=7, interrupt=True) == "ok"
+    headers = [CmdHeader.unpack_from(ring.slot(at)) for at in (0, 1, 3)]
+    assert [(h.sequence, h.slots, h.context) for h in headers] == [(1, 1, 7), (2, 2, 7), (3, 1, 7)]
+    assert [h.flags & CommandFlag.INTERRUPT for h in headers] == [0, 0, CommandFlag.INTERRUPT]
+    assert (core.axl_qp_in_flight(ring.qp), core.axl_qp_space(ring.qp)) == (3, 12)
+    submits = [e for e in host.events if e["stage"] == Stage.SUBMIT]
+    assert [e["sequence"] for e in submits] == [1, 2, 3]
+    assert ring.stats["submitted"] == 3
+
+
+@pytest.mark.parametrize(
+    ("commands", "result"),
+    [
+        ([nop(8), nop(8), nop()], "no_room_now"),
+        ([nop(), nop(2)[:64]], "invalid_argument"),
+        ([], "invalid_argument"),
+    ],
+)
+def test_a_batch_goes_in_not_at_all(core, host, commands, result):
+    """Where one command has no room or is malformed, none is pushed and nothing counted."""
+    host.record_events()
+    ring = Ring(core, host)
+    assert ring.push_batch(commands) == result
+    assert (core.axl_qp_in_flight(ring.qp), core.axl_qp_space(ring.qp)) == (0, 16)
+    assert not ring.stats
+    core.axl_qp_ring(ring.qp)
+    assert host.c.sq_doorbells == 0
+    assert Stage.SUBMIT not in {e["stage"] for e in host.events}
+
+
 def test_completions_come_out_in_order_with_what_was_pushed(core, host):
     """Each entry has the host's record and the device's result."""
     ring = Ring(core, host)

@@ -25,7 +25,7 @@ static void check(struct world *world, const struct axl_cqe *out, uint32_t count
 	for (i = 0; i < count; i++) {
 		FUZZ_REQUIRE(out[i].sequence == world->ended + 1);
 		FUZZ_REQUIRE(out[i].status < AXL_STATUS_END);
-		FUZZ_REQUIRE(out[i].context == (uint16_t)out[i].sequence);
+		FUZZ_REQUIRE(out[i].bytes == out[i].sequence);
 		if (out[i].timing_valid) {
 			FUZZ_REQUIRE(out[i].submit_ns <= out[i].fetch_ns);
 			FUZZ_REQUIRE(out[i].fetch_ns <= out[i].start_ns);
@@ -42,18 +42,23 @@ static void check(struct world *world, const struct axl_cqe *out, uint32_t count
 static void push(struct world *world, struct fuzz_input *input)
 {
 	uint8_t slots[AXL_MAX_COMMAND_SLOTS * AXL_SLOT_BYTES] = { 0 };
-	struct axl_qp_push what = {
-		.slots = slots,
-		.slot_count = fuzz_byte(input) % 10u,
-		.context = (uint16_t)(world->pushed + 1),
+	uint8_t slot_count = fuzz_byte(input) % 10u;
+	struct axl_qp_push what[3] = {
+		{slots,	 world->pushed + 1, slot_count, 0},
+		{ slots, world->pushed + 2, slot_count, 0},
+		{ slots, world->pushed + 3, slot_count, 0},
+	};
+	struct axl_qp_batch batch = {
+		.pushes = what,
+		.count = fuzz_byte(input) % 4u,
 		.interrupt = true,
 	};
 	uint64_t sequence;
 
-	slots[offsetof(struct axl_cmd_header, slots)] = (uint8_t)what.slot_count;
-	if (axl_qp_push(&world->qp, &what, &sequence))
+	slots[offsetof(struct axl_cmd_header, slots)] = slot_count;
+	if (axl_qp_push(&world->qp, &batch, &sequence))
 		return;
-	world->pushed++;
+	world->pushed += batch.count;
 	FUZZ_REQUIRE(sequence == world->pushed);
 }
 

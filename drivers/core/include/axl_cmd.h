@@ -9,15 +9,15 @@
 #include "axl_os.h"
 
 struct axl_cmd_summary {
-	uint32_t slots; /* of this command */
+	uint32_t slots; /* of this command; 0: it is none, and only problem means something */
 	uint8_t opcode;
 	uint8_t op;
 	uint8_t dtype;
 	bool has_src; /* src_va is an address that the command reads */
 	bool has_dst; /* dst_va is an address that the command writes */
 	uint64_t bytes; /* written to the destination; saturates */
-	uint64_t src_va; /* first element: what the caller finds the direction with */
-	uint64_t dst_va;
+	uint64_t src_va; /* if has_src: first element, to find the direction with */
+	uint64_t dst_va; /* if has_dst */
 	const char *problem; /* NULL, or which rule is broken, in words */
 };
 

@@ -146,23 +146,29 @@ struct axl_qp_inflight {
  */
 bool axl_qp_inflight_at(const struct axl_qp *qp, uint32_t i, struct axl_qp_inflight *out);
 
+/* One command of a batch. */
 struct axl_qp_push {
 	const void *slots; /* a command that axl_cmd_check() accepts */
-	uint32_t slot_count; /* its slots */
-	uint16_t context; /* overwrites the header's */
-	bool interrupt; /* sets or clears AXL_COMMAND_FLAG_INTERRUPT */
-	uint8_t direction; /* enum axl_direction, for events */
 	uint64_t bytes; /* for events and statistics */
-	uint64_t
-		submit_ns; /* when it was accepted, for batches of which each has the same; 0: now */
+	uint8_t slot_count; /* its slots */
+	uint8_t direction; /* enum axl_direction, for events */
+};
+
+struct axl_qp_batch {
+	const struct axl_qp_push *pushes;
+	uint32_t count;
+	uint16_t context; /* overwrites that of each header */
+	bool interrupt; /* after the last command; the others ask for none */
+	uint64_t submit_ns; /* when it was accepted; 0: now */
 };
 
 /*
- * Put one command into the ring; axl_qp_ring() lets the device see it. *sequence_out
- * (may be NULL) gets its number. AXL_ERR_AGAIN: no room; AXL_ERR_INVAL: slot_count
- * disagrees with the header; AXL_ERR_BUSY: stopped. May sleep: no.
+ * Put all commands of a batch into the ring, or none; axl_qp_ring() lets the device see
+ * them. *last_out (may be NULL) gets the number of the last. AXL_ERR_AGAIN: no room;
+ * AXL_ERR_INVAL: no command, or slot_count disagrees with a header; AXL_ERR_BUSY:
+ * stopped. May sleep: no.
  */
-int axl_qp_push(struct axl_qp *qp, const struct axl_qp_push *push, uint64_t *sequence_out);
+int axl_qp_push(struct axl_qp *qp, const struct axl_qp_batch *batch, uint64_t *last_out);
 
 /* Tell the device about everything pushed. Nothing new: no doorbell. May sleep: no. */
 void axl_qp_ring(struct axl_qp *qp);

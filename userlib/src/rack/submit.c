@@ -9,6 +9,7 @@
 #include "rack.h"
 
 #define AXL_NEVER UINT64_MAX
+#define AXL_PUSHES 32 /* commands that are pushed in one piece */
 
 /* --- direction ------------------------------------------------------------------------- */
 
@@ -71,32 +72,44 @@ static bool axl_wants_interrupt(struct axl_rack_queue *queue, size_t slot_count,
 	return true;
 }
 
+/* The commands at slots, as many as pushes has room for; how many slots they take. */
+static size_t axl_collect(const struct axl_slot *slots, size_t slot_count,
+			  struct axl_qp_push *pushes, uint32_t *count_out)
+{
+	struct axl_cmd_summary summary;
+	size_t at;
+
+	*count_out = 0;
+	for (at = 0; at < slot_count && *count_out < AXL_PUSHES; at += summary.slots) {
+		axl_cmd_check(&slots[at], slot_count - at, &summary);
+		pushes[(*count_out)++] = (struct axl_qp_push){
+			.slots = &slots[at],
+			.bytes = summary.bytes,
+			.slot_count = (uint8_t)summary.slots,
+			.direction = axl_direction(&summary),
+		};
+	}
+	return at;
+}
+
 static int axl_push_batch(struct axl_rack_queue *queue, const struct axl_slot *slots,
 			  size_t slot_count, uint32_t flags)
 {
 	struct axl_rack_context *context = axl_rack_context(queue->base.context);
 	bool interrupt = axl_wants_interrupt(queue, slot_count, flags);
+	struct axl_qp_push pushes[AXL_PUSHES];
+	struct axl_qp_batch batch = { .pushes = pushes, .context = (uint16_t)context->number };
 	size_t at = 0;
 
 	while (at < slot_count) {
-		struct axl_cmd_summary summary;
-		struct axl_qp_push push;
 		int err;
 
-		axl_cmd_check(&slots[at], slot_count - at, &summary);
-		push = (struct axl_qp_push){
-			.slots = &slots[at],
-			.slot_count = summary.slots,
-			.context = (uint16_t)context->number,
-			.interrupt = interrupt && at + summary.slots == slot_count,
-			.direction = axl_direction(&summary),
-			.bytes = summary.bytes,
-		};
-		err = axl_qp_push(&queue->qp, &push, NULL);
+		at += axl_collect(slots + at, slot_count - at, pushes, &batch.count);
+		batch.interrupt = interrupt && at == slot_count;
+		err = axl_qp_push(&queue->qp, &batch, NULL);
 		/* Room was made sure of and the slots were checked. */
 		if (err)
 			return axl_rack_fail(axl_queue_device(queue), err, "submitting");
-		at += summary.slots;
 	}
 	axl_qp_ring(&queue->qp);
 	if (interrupt)
