@@ -61,6 +61,14 @@ struct axl_history {
 	struct axl_history_step steps[AXL_HISTORY_STEPS]; /* by number modulo their count */
 };
 
+/* One dump on its way to user space; see axl_coredump.c. */
+struct axl_coredump {
+	struct work_struct work;
+	char *text; /* set aside at probe */
+	size_t bytes;
+	bool full; /* text belongs to the work until it takes that back */
+};
+
 struct axl_device {
 	struct drm_device drm; /* first: allocated with devm_drm_dev_alloc() */
 	struct pci_dev *pdev;
@@ -100,6 +108,7 @@ struct axl_device {
 	u32 told_sensors; /* as axl_lies_tell_sensors() last had them */
 
 	struct axl_history history; /* written under the device lock */
+	struct axl_coredump coredump; /* likewise */
 
 	spinlock_t queues_lock; /* lets interrupt threads look into queues */
 

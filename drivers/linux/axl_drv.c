@@ -11,6 +11,7 @@
 #include "axl_accel.h"
 #include "axl_bo.h"
 #include "axl_config.h"
+#include "axl_coredump.h"
 #include "axl_ctrl.h"
 #include "axl_debugfs.h"
 #include "axl_device.h"
@@ -81,6 +82,8 @@ static int axl_drv_init_sw(struct axl_device *adev)
 	ret = drmm_mutex_init(&adev->drm, &adev->lock);
 	if (!ret)
 		ret = drmm_mutex_init(&adev->drm, &adev->memory_lock);
+	if (!ret)
+		ret = axl_coredump_init(adev);
 	return ret;
 }
 
@@ -202,6 +205,7 @@ static void axl_drv_stop(struct axl_device *adev)
 	mutex_lock(&adev->lock);
 	axl_recovery_go_away(adev);
 	mutex_unlock(&adev->lock);
+	axl_coredump_flush(adev);
 }
 
 static int axl_drv_probe(struct pci_dev *pdev, const struct pci_device_id *id)

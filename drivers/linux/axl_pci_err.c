@@ -4,6 +4,7 @@
  * (Documentation/PCI/pci-error-recovery.rst). All callbacks may sleep.
  */
 #include "axl_config.h"
+#include "axl_coredump.h"
 #include "axl_device.h"
 #include "axl_trace.h"
 
@@ -21,6 +22,7 @@ static pci_ers_result_t axl_pci_err_detected(struct pci_dev *pdev, pci_channel_s
 	case pci_channel_io_frozen:
 		pci_warn(pdev, "error_detected: frozen, waiting for a reset\n");
 		mutex_lock(&adev->lock);
+		axl_coredump_frozen(adev);
 		axl_recovery_feed(adev, AXL_RESET_EVENT_OS_BEGIN, 0);
 		mutex_unlock(&adev->lock);
 		return PCI_ERS_RESULT_NEED_RESET;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 /* Resets and health: the core's state machine decides, this file does. */
 #include "axl_config.h"
+#include "axl_coredump.h"
 #include "axl_ctrl.h"
 #include "axl_device.h"
 #include "axl_notify.h"
@@ -230,6 +231,7 @@ int axl_recovery_feed(struct axl_device *adev, u32 event, unsigned int queue)
 	int err = AXL_OK;
 
 	lockdep_assert_held(&adev->lock);
+	axl_coredump_consider(adev, event, queue);
 	action = axl_recovery_step(adev, event, queue);
 	while (axl_reset_is_reset(action)) {
 		axl_uevent_state(adev);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
-"""What axl.ko tells who watches: fdinfo, uevents, debugfs."""
+"""What axl.ko tells who watches: fdinfo, uevents, debugfs, dumps."""
 
 from __future__ import annotations
 
@@ -164,3 +164,61 @@ def test_debugfs_of_a_lost_endpoint(driver: Driver) -> None:
     assert "state: gone\n" in files["state"]
     assert fields(files["recoveries"].splitlines()[-1])["action"] == "unplug"
     assert {type(text) for name, text in files.items() if name != "registers"} == {str}
+
+
+def sections(text: str) -> dict[str, list[str]]:
+    """The lines of each section of a dump; those before the first are of `head`."""
+    found: dict[str, list[str]] = {"head": []}
+    for line in filter(None, text.splitlines()):
+        if line.startswith("["):
+            found[line.strip("[]")] = []
+        else:
+            list(found.values())[-1].append(line)
+    return found
+
+
+def pairs(lines: list[str]) -> dict[str, str]:
+    """Lines `name: value`."""
+    return dict(line.split(": ", 1) for line in lines)
+
+
+def test_a_hang_leaves_a_coredump(driver: Driver) -> None:
+    """One dump of all that was known before the reset, although that reset escalated."""
+    placed = ENDPOINTS[1]
+    start = driver.lab.kernel_log_bytes()
+    with driver.rack() as rack:
+        for fault in ("hung_queue", "stuck_queue"):
+            rack.call("fault.inject", endpoint=1, fault=fault, set={}, queue=0)
+        seen = driver.check("dumped_hang", SECOND)
+        rack.call("fault.clear", endpoint=1)
+    dump = sections(seen["text"])
+    head, identity, state = (pairs(dump[name]) for name in ("head", "identity", "state"))
+
+    assert (seen["count"], seen["mode"], seen["after_asked"]) == (1, 0o600, 0)
+    log = driver.lab.kernel_log(start)
+    assert re.findall(rf"axl {SECOND}: coredump: incident=(\w+)", log) == ["queue_hung"]
+    assert "recovery: action=reset_function" in log
+    assert (head["axl-coredump"], head["incident"], head["queue"]) == ("1", "queue_hung", "0")
+    assert head["kernel"] == driver.shell("uname -r").strip()
+    assert (identity["bdf"], identity["card"]) == (SECOND, f"0x{placed.serial:016x}")
+    assert state["state"] == "online"
+    hung, beside = (fields(line) for line in dump["queues"])
+    assert (hung["queue"], hung["in_flight"], hung["completed"]) == ("0", "3", "0")
+    assert (beside["queue"], beside["in_flight"], beside["completed"]) == ("1", "0", "1")
+    flights = [fields(line) for line in dump["in_flight"]]
+    assert [(row["opcode"], row["bytes"]) for row in flights] == [("1", "256"), *[("0", "0")] * 2]
+    registers = {line.split()[1]: int(line.split()[2], 16) for line in dump["registers"]}
+    assert registers["IDENT_BOARD_SERIAL"] == placed.serial
+    assert {"QUEUE_STATUS[0]", "QUEUE_STATUS[1]", "CONTEXT_ROOT[0]"} <= set(registers)
+    assert list(dump)[-1] == "end"
+
+
+def test_a_fatal_error_leaves_a_coredump(driver: Driver) -> None:
+    """Access is stopped then: no register is read, but the commands are there."""
+    seen = driver.check("dumped_fatal", THIRD)
+    dump = sections(seen["text"])
+
+    assert pairs(dump["head"])["incident"] == "frozen"
+    assert [fields(line)["opcode"] for line in dump["in_flight"]] == ["13"]
+    assert dump["registers"] == ["not read: access is stopped"]
+    assert list(dump)[-1] == "end"

@@ -17,6 +17,7 @@ _SLABS = Path("/sys/kernel/debug/slab")
 _MODULE = Path("/sys/module/axl")
 _AUTOPROBE = Path("/sys/bus/pci/drivers_autoprobe")
 _BIND = Path("/sys/bus/pci/drivers/axl/bind")
+_DUMPS = Path("/sys/class/devcoredump")
 _MAPPING = TRACING / "events/dma"
 _TAKES, _GIVES = ("dma_map_", "dma_alloc"), ("dma_unmap_", "dma_free")
 _NO_KERNEL_MEMORY = ("MemFree", "Buffers", "Cached", "AnonPages", "SReclaimable")
@@ -102,6 +103,9 @@ def reloads(times: str, bdf: str) -> dict[str, Any]:
     folder = _MODULE / "parameters"
     values = [f"{path.name}={path.read_text().strip()}" for path in folder.iterdir()]
     used = []
+    for data in _DUMPS.glob("devcd*/data"):
+        # Meant to outlive the module that took them.
+        data.write_text("1")
     _AUTOPROBE.write_text("0")
     try:
         _reload(values, bdf)
