@@ -158,30 +158,42 @@ int axl_vm_create(struct axl_device *adev, struct axl_vm **vm_out)
 	return 0;
 }
 
+/* Device lock and context lock held. */
+static void axl_vm_retire_locked(struct axl_vm *vm, int over)
+{
+	if (vm->over)
+		return;
+	vm->over = over;
+	axl_pt_deinit(&vm->pt);
+	vm->adev->vms[vm->number] = NULL;
+}
+
 void axl_vm_retire(struct axl_vm *vm, int over)
 {
-	struct axl_device *adev = vm->adev;
-
-	lockdep_assert_held(&adev->lock);
+	lockdep_assert_held(&vm->adev->lock);
 	mutex_lock(&vm->lock);
-	if (!vm->over) {
-		vm->over = over;
-		axl_pt_deinit(&vm->pt);
-		adev->vms[vm->number] = NULL;
-	}
+	axl_vm_retire_locked(vm, over);
 	mutex_unlock(&vm->lock);
 }
 
-/* Device lock held: make the endpoint forget the page table, by force if need be. */
+/*
+ * Device lock held: make the endpoint forget the page table, by force if need be. The
+ * context lock keeps out those who unmap just now: their invalidation enables the context.
+ */
 static void axl_vm_disable(struct axl_vm *vm)
 {
 	struct axl_device *adev = vm->adev;
-	int err;
+	int err = AXL_OK;
 
-	if (vm->over)
+	mutex_lock(&vm->lock);
+	if (!vm->over)
+		err = axl_ctx_disable(&adev->os, vm->number);
+	if (!err)
+		axl_vm_retire_locked(vm, -ENOENT);
+	mutex_unlock(&vm->lock);
+	if (!err)
 		return;
-	err = axl_ctx_disable(&adev->os, vm->number);
-	if (err && err != AXL_ERR_GONE)
+	if (err != AXL_ERR_GONE)
 		axl_recovery_feed(adev, AXL_RESET_EVENT_DEVICE_DEAD, 0);
 	axl_vm_retire(vm, -ENOENT);
 }
