@@ -15,12 +15,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """How long the tests go on that can go on for ever."""
     group = parser.getgroup("axl")
     group.addoption(
-        "--rounds",
-        type=int,
-        default=20,
-        help="repetitions of recoveries and module reloads in the guest (20)",
-    )
-    group.addoption(
         "--fuzz-seconds", type=int, default=20, help="of the ioctl fuzzer in the guest (20)"
     )
-    group.addoption("--fuzz-seed", type=int, default=None, help="of that fuzzer; else the date")
+    group.addoption(
+        "--fuzz-seed", type=int, default=None, help="of that fuzzer; else always the same"
+    )

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -33,7 +34,7 @@ from diag.lab.supervisor import CHECKOUT
 from diag.model.rack.client import RackClient
 from diag.model.rack.enumerate import enumerate_rack
 from diag.model.rack.spec import load_rack
-from tests.linux.uapi import declarations
+from tests.linux.uapi import HEADER, declarations
 
 ENDPOINTS = enumerate_rack(load_rack("2x2")).endpoints
 FIRST, SECOND, THIRD, FOURTH = (placed.bdf for placed in ENDPOINTS)
@@ -122,6 +123,13 @@ def _parameters() -> list[str]:
     if SLOWNESS > 1:
         parameters.append(f"heartbeat_timeout_ms={10_000 * SLOWNESS}")
     return parameters
+
+
+def compile_for_guest(source: Path, folder: Path, *flags: str) -> None:
+    """Build a program that needs nothing of the guest."""
+    include = [f"-I{HEADER.parent}", f"-I{Path(__file__).with_name('stub')}"]
+    command = ["gcc", "-O2", "-Wall", "-Wextra", "-static", *include, *flags, str(source)]
+    subprocess.run([*command, "-o", str(folder / source.stem)], check=True)
 
 
 @contextmanager

@@ -4,24 +4,15 @@
 from __future__ import annotations
 
 import errno
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from pyaccel.spec.formats import Opcode, Status
-from tests.linux.conftest import FIRST, FOURTH, SECOND, THIRD, Driver
-from tests.linux.uapi import HEADER
+from tests.linux.conftest import FIRST, FOURTH, SECOND, THIRD, Driver, compile_for_guest
 
 # The first test waits for downloads, the build and the boot.
 pytestmark = [pytest.mark.guest, pytest.mark.timeout(400), pytest.mark.usefixtures("quiet_kernel")]
-
-
-def compile_for_guest(source: Path, folder: Path) -> None:
-    """Build a program that needs nothing of the guest."""
-    include = [f"-I{HEADER.parent}", f"-I{Path(__file__).with_name('stub')}"]
-    command = ["gcc", "-O2", "-Wall", "-Wextra", "-static", *include, str(source)]
-    subprocess.run([*command, "-o", str(folder / source.stem)], check=True)
 
 
 def inject(driver: Driver, endpoint: int, fault: str, **values: object) -> None:

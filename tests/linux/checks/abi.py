@@ -6,9 +6,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from tests.linux.arena import Arena, raw
 from tests.linux.checks.common import open_at
-from tests.linux.fuzz_values import Arena
-from tests.linux.fuzzer import raw
 from tests.linux.session import HOST, PAGE, Work, nop
 from tests.linux.uapi import known_flags, numbers
 
