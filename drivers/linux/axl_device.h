@@ -175,6 +175,7 @@ int axl_recovery_after_os(struct axl_device *adev); /* device lock held; the OS 
 u32 axl_recovery_state(struct axl_device *adev); /* enum drm_axl_state */
 void axl_recovery_health_work(struct work_struct *work);
 void axl_recovery_event_work(struct work_struct *work);
+void axl_recovery_take_error(struct axl_device *adev); /* device lock held */
 void axl_recovery_go_away(struct axl_device *adev); /* device lock held */
 
 /* axl_pci_err.c */

@@ -134,6 +134,8 @@ int axl_ioctl_error(struct drm_device *drm, void *data, struct drm_file *file)
 	if (args->flags || args->pad)
 		return -EINVAL;
 	mutex_lock(&adev->lock);
+	/* Who saw a command fail may ask before the event interrupt was served. */
+	axl_recovery_take_error(adev);
 	*args = (struct drm_axl_error){
 		.flags = (last->has_command ? DRM_AXL_ERROR_HAS_COMMAND : 0) |
 			 (last->has_address ? DRM_AXL_ERROR_HAS_ADDRESS : 0),

@@ -363,10 +363,12 @@ static void axl_recovery_log_error(struct axl_device *adev, const struct axl_err
 }
 
 /* The error block is taken in and cleared, so that the next error is seen as well. */
-static void axl_recovery_take_error(struct axl_device *adev)
+void axl_recovery_take_error(struct axl_device *adev)
 {
 	struct axl_errblk error;
 
+	if (axl_recovery_usable(adev))
+		return;
 	if (axl_errblk_read(&adev->os, &error) || !error.valid)
 		return;
 	adev->last_error = error;
@@ -382,7 +384,6 @@ void axl_recovery_event_work(struct work_struct *work)
 	struct axl_device *adev = container_of(work, struct axl_device, event_work);
 
 	mutex_lock(&adev->lock);
-	if (!axl_recovery_usable(adev))
-		axl_recovery_take_error(adev);
+	axl_recovery_take_error(adev);
 	mutex_unlock(&adev->lock);
 }

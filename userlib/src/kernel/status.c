@@ -132,15 +132,34 @@ static void axl_kernel_copy_error(const struct drm_axl_error *record, uint64_t f
 	};
 }
 
-int axl_kernel_device_error(struct axl_device *base, bool clear, struct axl_device_error *out)
+/*
+ * The driver takes in what the endpoint reports just now and tells everybody, us too: ask
+ * again until nothing new was told, so that what was seen leaves the descriptor quiet.
+ */
+static int axl_kernel_last_error(struct axl_kernel_device *device, struct drm_axl_error *record)
 {
-	struct axl_kernel_device *device = axl_kernel_device(base);
-	struct drm_axl_error record = { 0 };
-	uint64_t fresh;
 	int status;
 
 	axl_eventfd_drain(device->event_fd);
-	status = axl_kernel_ioctl(device, DRM_IOCTL_AXL_ERROR, &record);
+	for (int tries = 0; tries < 4; tries++) {
+		*record = (struct drm_axl_error){ 0 };
+		status = axl_kernel_ioctl(device, DRM_IOCTL_AXL_ERROR, record);
+		if (status || !axl_eventfd_drain(device->event_fd))
+			return status;
+	}
+	/* It goes on and on: somebody has to look again. */
+	axl_eventfd_signal(device->event_fd);
+	return 0;
+}
+
+int axl_kernel_device_error(struct axl_device *base, bool clear, struct axl_device_error *out)
+{
+	struct axl_kernel_device *device = axl_kernel_device(base);
+	struct drm_axl_error record;
+	uint64_t fresh;
+	int status;
+
+	status = axl_kernel_last_error(device, &record);
 	if (status)
 		return axl_kernel_told(device,
 				       axl_kernel_fail(device, status, "error record", "device"));
