@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pyaccel import errors
 from pyaccel._closing import Closing
-from pyaccel._native import Handle, check, ffi, lib
+from pyaccel._native import Handle, check, decode, ffi, lib
 from pyaccel.buffer import Buffer
 from pyaccel.context import Context
 from pyaccel.info import (
@@ -115,10 +115,22 @@ class Device(Closing):
         Raises:
             QueueHungError: a queue has work and makes no progress.
             FirmwareStoppedError: the heartbeat stands still.
+            DeviceWedgedError: no reset has helped.
             DeviceGoneError: the endpoint is away.
         """
         with self._handle as device:
-            self._check("axl_device_check", lib.axl_device_check(device))
+            code = lib.axl_device_check(device)
+            if code == -errno.EIO:
+                self._raise_wedged()
+            self._check("axl_device_check", code)
+
+    def _raise_wedged(self) -> None:
+        """DeviceWedgedError if it is that: libaxl has one code for it and for a hung queue."""
+        detail = decode(lib.axl_last_error())
+        if self.info.state == "wedged":
+            raise errors.DeviceWedgedError(
+                f"axl_device_check: {detail} (EIO)", errno=errno.EIO, endpoint=self.id
+            )
 
     def event_fd(self) -> int:
         """Descriptor that becomes readable on events of the endpoint; owned by the device."""

@@ -228,8 +228,9 @@ AXL_API int axl_device_event_fd(struct axl_device *device);
 /*
  * Look for trouble by progress, not by time alone: 0 if the endpoint is healthy,
  * -EIO hung queue, -EREMOTEIO firmware stopped, -ENODEV gone. Call it at intervals.
- * The kernel driver finds hangs and stopped firmware by itself and resets what is needed:
- * there -EIO says that no reset helped.
+ * -EIO also says that no reset helped; the device's state is AXL_DEVICE_WEDGED then. The
+ * kernel driver finds hangs and stopped firmware by itself and resets what is needed: there
+ * -EIO means nothing else.
  */
 AXL_API int axl_device_check(struct axl_device *device);
 
@@ -267,7 +268,8 @@ enum axl_buffer_flag {
 /*
  * Pin memory that the caller has, from malloc() or mmap(), and map it: no copy, and the
  * CPU goes on using address. Both numbers are multiples of 4 KiB. The memory must not
- * be unmapped before the buffer is destroyed; it counts against RLIMIT_MEMLOCK.
+ * be unmapped before the buffer is destroyed; it counts against RLIMIT_MEMLOCK: -EPERM
+ * beyond that, and the message says how to raise it.
  * flags: enum axl_buffer_flag; memory that the caller may only read needs READ_ONLY.
  * Kernel driver only: -EOPNOTSUPP on an embedded rack, which reaches memory by
  * descriptor; axl_buffer_import() works on both.
@@ -302,7 +304,7 @@ AXL_API uint64_t axl_buffer_va(const struct axl_buffer *buffer); /* device virtu
 AXL_API uint64_t axl_buffer_bytes(const struct axl_buffer *buffer);
 AXL_API uint32_t axl_buffer_memory(const struct axl_buffer *buffer); /* enum axl_memory */
 
-/* Address for the CPU, valid until destroyed; NULL for a peer's buffer. */
+/* Address for the CPU, valid until destroyed. NULL for a peer's buffer, or if mmap() fails. */
 AXL_API void *axl_buffer_map(struct axl_buffer *buffer);
 
 /* --- queues --------------------------------------------------------------- */

@@ -114,5 +114,8 @@ uint32_t axl_buffer_memory(const struct axl_buffer *buffer)
 
 void *axl_buffer_map(struct axl_buffer *buffer)
 {
-	return buffer ? buffer->context->device->backend->buffer_map(buffer) : NULL;
+	if (buffer)
+		return buffer->context->device->backend->buffer_map(buffer);
+	axl_fail(-EINVAL, "axl_buffer_map: buffer is NULL");
+	return NULL;
 }

@@ -53,3 +53,11 @@ int axl_fail_stale(const char *endpoint, const char *what)
 			"another",
 			endpoint, what);
 }
+
+int axl_fail_peer_map(const char *endpoint)
+{
+	return axl_fail(-EOPNOTSUPP,
+			"%s: a peer's buffer has no memory for the CPU here: map the original, on "
+			"the endpoint that has it",
+			endpoint);
+}

@@ -17,4 +17,7 @@ int axl_fail_command(uint32_t queue, const struct axl_result *result);
 /* A handle that is older than the last reset: -ESTALE. what: "queue". */
 int axl_fail_stale(const char *endpoint, const char *what);
 
+/* A buffer that only commands can reach: -EOPNOTSUPP. */
+int axl_fail_peer_map(const char *endpoint);
+
 #endif

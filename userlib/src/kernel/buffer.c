@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "../error.h"
+#include "../outcome.h"
 #include "kernel.h"
 
 static struct axl_kernel_device *axl_kernel_buffer_device(const struct axl_kernel_buffer *buffer)
@@ -141,15 +142,13 @@ int axl_kernel_buffer_create(struct axl_context *base, uint64_t bytes, uint32_t 
 
 /* --- pinning -------------------------------------------------------------------------- */
 
-/* Why pages cannot be pinned: the limit, if there is one that can be the reason. */
-static int axl_kernel_no_pin(struct axl_kernel_device *device, uint64_t bytes)
+/* The driver says -EPERM when more pages than the process may lock would be pinned. */
+static int axl_kernel_over_limit(struct axl_kernel_device *device, uint64_t bytes)
 {
-	struct rlimit limit;
+	struct rlimit limit = { 0 };
 
-	if (getrlimit(RLIMIT_MEMLOCK, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
-		return axl_fail(-ENOMEM, "%s: the system cannot pin %llu bytes of memory",
-				device->endpoint.id, (unsigned long long)bytes);
-	return axl_fail(-ENOMEM,
+	getrlimit(RLIMIT_MEMLOCK, &limit);
+	return axl_fail(-EPERM,
 			"%s: %llu bytes cannot be pinned: this process may lock %llu in all "
 			"(RLIMIT_MEMLOCK); raise it with `ulimit -l`, memlock in "
 			"/etc/security/limits.conf or LimitMEMLOCK= of the service",
@@ -173,8 +172,11 @@ int axl_kernel_buffer_pin(struct axl_kernel_buffer *buffer, void *address, uint3
 	case 0:
 		buffer->handle = args.handle;
 		return 0;
+	case -EPERM:
+		return axl_kernel_over_limit(device, buffer->base.bytes);
 	case -ENOMEM:
-		return axl_kernel_no_pin(device, buffer->base.bytes);
+		return axl_fail(status, "%s: the system cannot pin %llu bytes of memory",
+				device->endpoint.id, (unsigned long long)buffer->base.bytes);
 	case -EFAULT:
 		return axl_fail(status,
 				"%s: not all of the %llu bytes at %p are memory of this process "
@@ -211,6 +213,10 @@ void *axl_kernel_buffer_map(struct axl_buffer *base)
 	struct axl_kernel_device *device = axl_kernel_buffer_device(buffer);
 	void *cpu;
 
+	if (buffer->origin == AXL_KERNEL_PEER) {
+		axl_fail_peer_map(device->endpoint.id);
+		return NULL;
+	}
 	pthread_mutex_lock(&device->lock);
 	if (!buffer->cpu && buffer->map_fd >= 0) {
 		cpu = mmap(NULL, base->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, buffer->map_fd,

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "../error.h"
+#include "../outcome.h"
 #include "axl_ctx.h"
 #include "rack.h"
 
@@ -344,6 +345,7 @@ void *axl_rack_buffer_map(struct axl_buffer *base)
 	case AXL_VA_DEVICE:
 		return axl_buffer_device(buffer)->memory + buffer->offset;
 	default:
+		axl_fail_peer_map(axl_buffer_device(buffer)->endpoint.id);
 		return NULL;
 	}
 }
