@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
-"""One embedded rack for all tests of this folder; every test gets healthy endpoints."""
+"""One rack for all tests of this folder; every test gets healthy endpoints.
+
+It is an embedded one, or in the guest the one behind the kernel driver.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,15 @@ import pytest
 
 import pyaccel
 from pyaccel import testing
+from tests.build.guest_rack import GuestRack, is_guest
 
 
 @pytest.fixture(scope="session")
-def rack() -> Iterator[testing.Rack]:
+def rack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[testing.Rack]:
     """Two cards with two endpoints each."""
+    if is_guest():
+        yield GuestRack(tmp_path_factory.mktemp("none"))
+        return
     with testing.rack("2x2") as running:
         yield running
 

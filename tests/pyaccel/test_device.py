@@ -22,7 +22,8 @@ def test_devices_lists_the_rack_in_stable_order(rack) -> None:
 
     assert [(e.endpoint_index, e.ordinal) for e in found] == [(0, 0), (1, 1), (0, 2), (1, 3)]
     assert found == sorted(found, key=lambda e: (e.board_serial, e.endpoint_index))
-    assert all(e.backend == "rack" and len(e.path) == 5 and e.slot for e in found)
+    assert {e.backend for e in found} == {rack.source.partition(":")[0]}
+    assert all(len(e.path) == 5 and e.slot for e in found)
     assert all(e.memory_bytes > 0 and e.memory_address > 0 for e in found)
 
 
@@ -53,6 +54,7 @@ def test_an_open_endpoint_has_a_committed_address(device) -> None:
     assert (info.link_speed, info.link_width) == (4, 16)
 
 
+@pytest.mark.rack_only("the kernel driver shares its endpoints")
 def test_a_second_opener_is_told_that_the_endpoint_is_busy(rack, device) -> None:
     """DeviceBusyError names the endpoint; the first holder works on."""
     with pytest.raises(pyaccel.DeviceBusyError) as caught:
@@ -180,6 +182,18 @@ def test_link_down_is_reported_as_gone(faulty) -> None:
         device.check()
 
 
+def test_an_endpoint_that_no_reset_helps_is_wedged(faulty) -> None:
+    """After a reset that failed check() raises DeviceWedgedError, not that of a hung queue."""
+    with pyaccel.open(faulty.uri(2)) as device:
+        faulty.inject("stuck_reset", 2, count=0)
+        with pytest.raises(pyaccel.AxlError):
+            device.reset()
+        with pytest.raises(pyaccel.DeviceWedgedError, match="wedged") as caught:
+            device.check()
+        assert (caught.value.endpoint, device.info.state) == (device.id, "wedged")
+
+
+@pytest.mark.rack_only("the kernel driver finds that and resets the endpoint by itself")
 def test_a_stopped_heartbeat_is_found_by_check(faulty) -> None:
     """check() looks at progress: FirmwareStoppedError when the heartbeat stands still."""
     with pyaccel.open(faulty.uri(2)) as device:

@@ -11,7 +11,11 @@ from typing import Any, Self
 
 from cffi import FFI
 
+from tests.build.guest_rack import is_guest
+
 ROOT = Path(__file__).resolve().parents[2]
+SOURCE = "kernel" if is_guest() else "rack:u2x2"
+"""Where the endpoints of the tests are."""
 INCLUDES = [ROOT / "userlib/include", ROOT / "drivers/spec/include"]
 
 _PREAMBLE = r"""

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
-"""Fixtures: libaxl compiled, and racks in a runtime directory of their own."""
+"""Fixtures: libaxl compiled, and racks in a runtime directory of their own.
+
+In the guest both are there already: the rack is the one behind the kernel driver.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,11 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from axl_binding import Axl, Device
+from axl_binding import SOURCE, Axl, Device
 
 from diag.model.rack.client import RackClient
 from diag.model.rack.launch import RunningRack
+from tests.build.guest_rack import BUILD, GuestRack, is_guest
 from tests.build.native import build
 from tests.build.racks import runtime_directory
 
@@ -24,18 +28,24 @@ from tests.build.racks import runtime_directory
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The ordinary build."""
+    if is_guest():
+        return Path(os.environ[BUILD])
     return build("c", tmp_path_factory.mktemp("c"))
 
 
 @pytest.fixture(scope="session")
 def asan(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The build with AddressSanitizer and UndefinedBehaviorSanitizer."""
+    if is_guest():
+        return Path(os.environ[BUILD] + "-asan")
     return build("c-asan", tmp_path_factory.mktemp("c-asan"))
 
 
 @pytest.fixture(scope="session")
 def tsan(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The build with ThreadSanitizer."""
+    if is_guest():
+        return Path(os.environ[BUILD] + "-tsan")
     return build("c-tsan", tmp_path_factory.mktemp("c-tsan"))
 
 
@@ -70,8 +80,11 @@ def environment(runtime: Path) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def rack_2x2(runtime: Path) -> Iterator[RunningRack]:
+def rack_2x2(runtime: Path) -> Iterator[RunningRack | GuestRack]:
     """Two cards with two endpoints each; tests leave it as they found it."""
+    if is_guest():
+        yield GuestRack(runtime)
+        return
     with ExitStack() as stack:
         with environment_of(runtime):
             rack = stack.enter_context(RunningRack("2x2", "u2x2", auto_restart=True))
@@ -81,7 +94,7 @@ def rack_2x2(runtime: Path) -> Iterator[RunningRack]:
 
 
 @pytest.fixture
-def rack(rack_2x2: RunningRack) -> Iterator[RunningRack]:
+def rack(rack_2x2: RunningRack | GuestRack) -> Iterator[RunningRack | GuestRack]:
     """The shared rack; faults are cleared afterwards."""
     yield rack_2x2
     with rack_2x2.client() as client:
@@ -89,7 +102,7 @@ def rack(rack_2x2: RunningRack) -> Iterator[RunningRack]:
 
 
 @pytest.fixture
-def control(rack: RunningRack) -> Iterator[RackClient]:
+def control(rack: RunningRack | GuestRack) -> Iterator[RackClient | GuestRack]:
     """A control connection of the shared rack."""
     with rack.client() as client:
         yield client
@@ -98,7 +111,7 @@ def control(rack: RunningRack) -> Iterator[RackClient]:
 @pytest.fixture
 def device(axl: Axl, rack: RunningRack) -> Iterator[Device]:
     """Endpoint 0 of the shared rack."""
-    with axl.open("rack:u2x2#0") as opened:
+    with axl.open(f"{SOURCE}#0") as opened:
         yield opened
 
 
