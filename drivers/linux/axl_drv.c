@@ -16,6 +16,7 @@
 #include "axl_debugfs.h"
 #include "axl_device.h"
 #include "axl_file.h"
+#include "axl_hwmon.h"
 #include "axl_ioctl.h"
 #include "axl_watch.h"
 
@@ -229,6 +230,7 @@ static int axl_drv_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		axl_drv_stop(adev);
 		return ret;
 	}
+	axl_hwmon_add(adev);
 	axl_place_join(adev);
 	schedule_delayed_work(&adev->health_work, msecs_to_jiffies(AXL_HEALTH_PERIOD_MS));
 	pci_info(pdev, "card=0x%016llx/%u of %u, memory=%llu MiB, queues=%u, vectors=%u\n",

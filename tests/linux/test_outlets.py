@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
-"""What axl.ko tells who watches: fdinfo, uevents, debugfs, dumps."""
+"""What axl.ko tells who watches: fdinfo, uevents, debugfs, dumps, sensors."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COMMANDS = ("axl-commands-submitted", "axl-commands-completed", "axl-commands-fa
 
 def test_fdinfo_counts_what_each_client_uses(driver: Driver) -> None:
     """Commands, bytes, engine time and memory of one file; another one's do not move."""
-    seen = driver.check("usage", FIRST, SECOND)
+    seen = driver.check("client_usage", FIRST, SECOND)
     before, worked, destroyed = (seen[name] for name in ("before", "worked", "destroyed"))
 
     assert before["drm-driver"] == "axl"
@@ -222,3 +222,33 @@ def test_a_fatal_error_leaves_a_coredump(driver: Driver) -> None:
     assert [fields(line)["opcode"] for line in dump["in_flight"]] == ["13"]
     assert dump["registers"] == ["not read: access is stopped"]
     assert list(dump)[-1] == "end"
+
+
+def test_hwmon_has_the_sensors(driver: Driver) -> None:
+    """Temperature and power as the endpoint has them; withheld ones are no data, not zero."""
+    with driver.rack() as rack:
+        told = rack.call("registers.get", endpoint=1, block="TELEMETRY")["registers"]
+        values = {row["name"]: row["value"] for row in told}
+        (seen,) = driver.check("hwmon", SECOND)
+        rack.call("fault.inject", endpoint=1, fault="huge_telemetry", set={})
+        (impossible,) = driver.check("hwmon", SECOND)
+        rack.call("fault.clear", endpoint=1)
+
+    assert (seen["name"], seen["temp1_label"], seen["power1_label"]) == ("axl", "endpoint", "card")
+    assert abs(int(seen["temp1_input"]) - values["TELEMETRY.TEMPERATURE"]) < 20_000
+    assert abs(int(seen["power1_input"]) - 1000 * values["TELEMETRY.POWER"]) < 100_000_000
+    assert (impossible["temp1_input"], impossible["power1_input"]) == ("ENODATA", "ENODATA")
+
+
+def test_hwmon_of_a_lost_endpoint(driver: Driver) -> None:
+    """All-ones are no temperature; where the endpoint comes back, sensors do."""
+    held = driver.lab.files.share / "held"
+    with driver.rack() as rack:
+        lose = partial(rack.call, "endpoint.remove", endpoint=3)
+        (gone,) = driver.check_meanwhile(held, lose, "hwmon_gone", FOURTH)
+        rack.call("endpoint.restore", endpoint=3)
+    driver.shell(f"echo 1 >/sys/bus/pci/devices/{FOURTH}/remove; echo 1 >/sys/bus/pci/rescan")
+    (again,) = driver.check("hwmon", FOURTH)
+
+    assert (gone["temp1_input"], gone["power1_input"]) == ("ENODEV", "ENODEV")
+    assert int(again["temp1_input"]) > 0

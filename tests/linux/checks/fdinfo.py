@@ -18,7 +18,7 @@ def fdinfo_of(fd: int) -> dict[str, str]:
     return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
 
 
-def usage(bdf: str, other: str) -> dict[str, dict[str, str]]:
+def client_usage(bdf: str, other: str) -> dict[str, dict[str, str]]:
     """A client works, a neighbour does nothing; memory of every kind, then queues go."""
     client, neighbour = Work(open_at(bdf)), Work(open_at(bdf))
     seen = {"before": fdinfo_of(client.accel.fd), "idle": fdinfo_of(neighbour.accel.fd)}
@@ -42,4 +42,4 @@ def usage(bdf: str, other: str) -> dict[str, dict[str, str]]:
     return seen
 
 
-CHECKS = (usage,)
+CHECKS = (client_usage,)
