@@ -24,7 +24,10 @@ def checks() -> dict[str, Callable[..., Any]]:
     """Every check by its name."""
     names = sorted(path.stem for path in FOLDER.glob("*.py"))
     modules = [importlib.import_module(f"tests.linux.checks.{name}") for name in names]
-    return {check.__name__: check for module in modules for check in getattr(module, "CHECKS", ())}
+    found = [check for module in modules for check in getattr(module, "CHECKS", ())]
+    by_name = {check.__name__: check for check in found}
+    assert len(by_name) == len(found), "two checks of one name"
+    return by_name
 
 
 assert Status.OK == 0

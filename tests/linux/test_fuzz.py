@@ -45,9 +45,9 @@ def test_fuzzed_ioctls_harm_nobody(
 ) -> None:
     """No complaint of the kernel, nothing left behind, and a neighbour never notices."""
     seconds = request.config.getoption("--fuzz-seconds")
-    before = driver.check("usage")
+    before = driver.check("kernel_usage")
     seen = driver.check("fuzzed", FOURTH, str(seed), str(seconds), timeout_s=120 + 4 * seconds)
-    after = driver.check("usage")
+    after = driver.check("kernel_usage")
 
     say = f"seed {seed}: {seen['ends']}"
     print(say)  # noqa: T201 - shown when it fails

@@ -67,12 +67,12 @@ def test_fifty_fatal_recoveries_leave_nothing_behind(driver: Driver) -> None:
     start = driver.lab.kernel_log_bytes()
     inject(driver.lab, root, "data-link-protocol", "fatal")
     driver.wait_for_log(start, "device recovery successful")
-    before, first = driver.check("usage"), generations(driver)
+    before, first = driver.check("kernel_usage"), generations(driver)
 
     with rounds(driver, [FIRST]) as busy:
         seen = [busy.during(partial(once_more, driver, root.bdf)) for _ in range(TIMES)]
     rows = [by_endpoint[FIRST] for by_endpoint in seen]
-    after = driver.check("usage")
+    after = driver.check("kernel_usage")
 
     assert generations(driver) == [count + TIMES for count in first]
     ends = {(row["fence"], row["wait"], row["generations"], row["fresh"]) for row in rows}

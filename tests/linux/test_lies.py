@@ -101,7 +101,7 @@ def test_endless_completions_cost_their_queue_at_most(driver: Driver) -> None:
 def test_a_queue_that_does_not_stop_costs_a_function_reset(driver: Driver) -> None:
     """Its owner gets -EIO, everything before is stale, and the endpoint is as new."""
     with lying(driver, "stuck_queue", 0) as start:
-        seen = driver.check("stuck", SECOND)
+        seen = driver.check("stuck_queue", SECOND)
 
     assert seen == {"answer": errno.EIO, "old": errno.ESTALE, "generations": 1, "fresh": 0}
     driver.wait_for_log(start, rf"axl {SECOND}: recovery: action=reset_function")

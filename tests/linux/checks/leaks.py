@@ -71,7 +71,7 @@ def _count_mappings(trigger: str) -> None:
         path.write_text(trigger)
 
 
-def usage() -> dict[str, Any]:
+def kernel_usage() -> dict[str, Any]:
     """What is in use now; DMA mappings are counted from here on."""
     mappings = _mappings()
     _count_mappings(f"!{_TRIGGER}")
@@ -109,15 +109,15 @@ def reloads(times: str, bdf: str) -> dict[str, Any]:
     _AUTOPROBE.write_text("0")
     try:
         _reload(values, bdf)
-        before = usage()
+        before = kernel_usage()
         for _ in range(int(times)):
             _reload(values, bdf)
             used.append(kernel_kib())
-        return {"before": before, "after": usage(), "kernel_kib": used}
+        return {"before": before, "after": kernel_usage(), "kernel_kib": used}
     finally:
         _AUTOPROBE.write_text("1")
         subprocess.run(["rmmod", "axl"], check=True)
         subprocess.run(["insmod", SHARE / "axl.ko", *values], check=True)
 
 
-CHECKS = (usage, reloads)
+CHECKS = (kernel_usage, reloads)

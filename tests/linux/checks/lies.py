@@ -32,7 +32,7 @@ def believed(bdf: str) -> dict[str, Any]:
     }
 
 
-def stuck(bdf: str) -> dict[str, Any]:
+def stuck_queue(bdf: str) -> dict[str, Any]:
     """A queue is reset that does not stop for it; then everything anew."""
     work = Work(open_at(bdf))
     generation = work.accel.do("get_info").generation
@@ -54,4 +54,4 @@ def sensors(bdf: str) -> dict[str, int]:
     return {name: getattr(seen, name) for name in accel.interface.field_names("telemetry")}
 
 
-CHECKS = (believed, stuck, sensors)
+CHECKS = (believed, stuck_queue, sensors)
