@@ -25,6 +25,8 @@ _ACCEL = {
     "kvm": ["-accel", "kvm", "-cpu", "host"],
 }
 _ICOUNT_TSC_KHZ = 1_000_000
+_LAB_PORT = "lab"
+_LAB_SLOT = 250
 _QUIET = (
     "panic=-1 mitigations=off random.trust_cpu=on tsc=reliable no_timer_check audit=0 "
     "pci=hpiosize=0"
@@ -109,9 +111,9 @@ def machine_arguments(
     return [
         *_base(options),
         *_consoles(files),
-        *_share("host", Path("/"), "1d.0", readonly=True),
-        *_share("work", work, "1d.1", readonly=True),
-        *_share("share", files.share, "1d.2", readonly=False),
+        *_share("host", Path("/"), 1, readonly=True),
+        *_share("work", work, 2, readonly=True),
+        *_share("share", files.share, 3, readonly=False),
         *topology_arguments(placement, files.rack.path, options.endpoints),
         *("-kernel", str(kernel.image), "-initrd", str(files.initramfs)),
         *("-append", " ".join(append.split())),
@@ -164,13 +166,26 @@ def _consoles(files: SessionFiles) -> list[str]:
         *("-chardev", f"socket,id=shell,path={files.console},{socket}"),
         *("-chardev", f"socket,id=agent,path={files.agent},{socket}"),
         *("-qmp", f"unix:{files.qmp},{socket}"),
-        *("-device", "virtio-serial-pci,id=consoles,addr=1c.0"),
+        *(
+            "-device",
+            f"pcie-root-port,id={_LAB_PORT},addr=1c.0,chassis={_LAB_SLOT},slot={_LAB_SLOT}",
+        ),
+        *("-device", f"virtio-serial-pci,id=consoles,{_function(0)}"),
         *("-device", "virtconsole,chardev=shell,nr=0"),
         *("-device", "virtconsole,chardev=agent,nr=1"),
     ]
 
 
-def _share(tag: str, path: Path, address: str, *, readonly: bool) -> list[str]:
+def _function(number: int) -> str:
+    """Where one of the lab's own devices sits, and that it keeps its state in D3hot.
+
+    Behind a root port they have power management; without it Linux resets them when the
+    system sleeps, which its 9p driver, and so the root file system, does not survive.
+    """
+    return f"bus={_LAB_PORT},addr=0.{number},multifunction=on,x-pcie-pm-no-soft-reset=on"
+
+
+def _share(tag: str, path: Path, function: int, *, readonly: bool) -> list[str]:
     flags = "security_model=none,multidevs=remap" + (",readonly=on" if readonly else "")
-    device = f"virtio-9p-pci,fsdev={tag},mount_tag={tag},addr={address},multifunction=on"
+    device = f"virtio-9p-pci,fsdev={tag},mount_tag={tag},{_function(function)}"
     return ["-fsdev", f"local,id={tag},path={path},{flags}", "-device", device]

@@ -99,6 +99,8 @@ struct axl_device {
 	u32 peer_count;
 	struct axl_queue *queues[AXL_MAX_QUEUES]; /* written under queues_lock as well */
 	struct axl_vm *vms[AXL_MAX_CONTEXTS]; /* by context number */
+	bool asleep; /* the system is: registers must not be touched */
+	bool needs_reset; /* the health check is to do it */
 	struct task_struct *resetting_task; /* in pci_reset_bus() for us: callbacks are ours */
 	struct axl_errblk last_error;
 	u64 last_error_ns;

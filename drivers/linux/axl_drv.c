@@ -18,6 +18,7 @@
 #include "axl_file.h"
 #include "axl_hwmon.h"
 #include "axl_ioctl.h"
+#include "axl_power.h"
 #include "axl_watch.h"
 
 unsigned int axl_queue_timeout_ms = 10000;
@@ -264,6 +265,7 @@ static struct pci_driver axl_drv_pci = {
 	.remove = axl_drv_remove,
 	.shutdown = axl_drv_remove,
 	.err_handler = &axl_pci_err_handlers,
+	.driver.pm = &axl_power_ops,
 };
 module_pci_driver(axl_drv_pci);
 

@@ -344,17 +344,26 @@ void axl_queue_retire(struct axl_queue *queue)
 	axl_lies_tell(queue);
 }
 
-int axl_queue_restart(struct axl_queue *queue)
+int axl_queue_pause(struct axl_queue *queue)
 {
 	LIST_HEAD(done);
-	int err = axl_qp_stop(&queue->qp);
+	int err;
 
+	axl_queue_close(queue, 0);
+	err = axl_qp_stop(&queue->qp);
 	if (err)
 		return err;
 	spin_lock(&queue->lock);
 	axl_queue_abort(queue, &done);
 	spin_unlock(&queue->lock);
 	axl_job_signal(queue, &done);
+	return AXL_OK;
+}
+
+int axl_queue_resume(struct axl_queue *queue)
+{
+	int err;
+
 	axl_qp_set_clock(&queue->qp, &queue->adev->clock.line);
 	err = axl_qp_start(&queue->qp);
 	if (err)
@@ -365,4 +374,11 @@ int axl_queue_restart(struct axl_queue *queue)
 	spin_unlock(&queue->lock);
 	wake_up_all(&queue->wait);
 	return AXL_OK;
+}
+
+int axl_queue_restart(struct axl_queue *queue)
+{
+	int err = axl_queue_pause(queue);
+
+	return err ? err : axl_queue_resume(queue);
 }

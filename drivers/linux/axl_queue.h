@@ -106,6 +106,13 @@ void axl_queue_close(struct axl_queue *queue, int over);
 /* After a reset, or when DMA is off: end what is in flight and free the rings. */
 void axl_queue_retire(struct axl_queue *queue);
 
+/*
+ * Close it, end what is in flight, stop the pair: an enum axl_err. It has come to rest
+ * unless that says otherwise, and axl_queue_resume() lets it go on.
+ */
+int axl_queue_pause(struct axl_queue *queue);
+int axl_queue_resume(struct axl_queue *queue);
+
 /* A closed queue whose pair was reset: end what is in flight and start again. */
 int axl_queue_restart(struct axl_queue *queue);
 

@@ -20,7 +20,7 @@ int axl_recovery_usable(struct axl_device *adev)
 	lockdep_assert_held(&adev->lock);
 	switch (adev->reset.state) {
 	case AXL_RESET_STATE_ONLINE:
-		return 0;
+		return adev->asleep ? -EAGAIN : 0;
 	case AXL_RESET_STATE_WEDGED:
 		return -EIO;
 	case AXL_RESET_STATE_GONE:
@@ -322,6 +322,11 @@ static void axl_recovery_check(struct axl_device *adev)
 	enum axl_health_verdict verdict;
 	u32 hung = 0;
 
+	if (adev->needs_reset) {
+		adev->needs_reset = false;
+		axl_recovery_feed(adev, AXL_RESET_EVENT_ASK_FUNCTION, 0);
+		return;
+	}
 	if (axl_clock_sample(&adev->clock, &adev->os) == AXL_ERR_GONE) {
 		axl_recovery_feed(adev, AXL_RESET_EVENT_GONE, 0);
 		return;

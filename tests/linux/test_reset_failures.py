@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final
 
 import pytest
 
 from tests.linux.conftest import FIRST, THIRD, Driver
+from tests.linux.faults import FRESH, check_with, clear_faults
 
 # The first test waits for downloads, the build and the boot.
 pytestmark = [
@@ -18,9 +18,6 @@ pytestmark = [
     pytest.mark.timeout(400),
     pytest.mark.usefixtures("quiet_kernel"),
 ]
-
-FRESH: Final = {"online": True, "address": "committed", "statuses": [0], "interrupts": True}
-"""An endpoint as after probing."""
 
 
 @contextmanager
@@ -32,24 +29,6 @@ def stuck_reset(driver: Driver, endpoint: int, count: int) -> Iterator[None]:
         yield
     finally:
         clear_faults(driver, endpoint)
-
-
-def clear_faults(driver: Driver, endpoint: int) -> None:
-    """Everything that was injected into an endpoint."""
-    with driver.rack() as rack:
-        rack.call("fault.clear", endpoint=endpoint)
-
-
-def check_with(driver: Driver, act: Callable[[], object], *check: str) -> Any:
-    """A check that waits until something was done to its endpoint."""
-    acted = driver.lab.files.share / "acted"
-    acted.unlink(missing_ok=True)
-
-    def act_and_tell() -> None:
-        act()
-        acted.touch()
-
-    return driver.check_meanwhile(driver.lab.files.share / "held", act_and_tell, *check)
 
 
 @pytest.mark.parametrize("how", ["driver", "flr", "bus"])
