@@ -65,9 +65,8 @@ static int axl_debugfs_registers(struct seq_file *m, void *unused)
 
 	if (ret)
 		return ret;
-	if (axl_recovery_usable(adev) == -ENODEV)
-		ret = -ENODEV;
-	else
+	ret = axl_recovery_usable(adev);
+	if (!ret || ret == -EIO)
 		ret = axl_dump_registers(&p, adev);
 	axl_watch_end(adev);
 	return ret;
