@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -23,6 +24,7 @@ from diag.terminal import accept_any_encoding, version_text
 DEFAULT_RACK = "2x2"
 LAB_FAILED = 125
 """Exit status of `run` when the lab, not the command, failed."""
+TERMINATED = 128 + signal.SIGTERM
 
 _EPILOG = "\n\n".join(  # noqa: FLY002 - one example a line
     (
@@ -163,6 +165,8 @@ def run(  # noqa: PLR0913, PLR0917 - one per option
     given = _Given(rack, kernel, accel, memory, cpus, iommu, msi, endpoints, append)
 
     def action() -> int:
+        # As Ctrl-C: the program in the guest is ended, and with --once the guest.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
         session, config = _choose(name, given)
         try:
             if session.up(config, say) and not once:

@@ -6,9 +6,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ import pytest
 
 from diag.lab import aer, files
 from diag.lab.errors import LabError
+from diag.lab.guest import GUEST_SHARE
 from diag.lab.rack import place_rack
 from diag.lab.session import Session
 from diag.lab.supervisor import CHECKOUT
@@ -312,3 +315,24 @@ def test_qemu_can_be_asked(lab: Session) -> None:
         buses = json.dumps(connection.execute("query-pci"))
 
     assert all(f'"qdev_id": "ep{placed.n}"' in buses for placed in ENDPOINTS)
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_run_ends_with_its_program_when_it_is_interrupted(
+    lab: Session, number: signal.Signals, status: int
+) -> None:
+    """Ctrl-C and SIGTERM: the program in the guest ends too, and the guest goes on."""
+    started = lab.files.share / f"started-{number}"
+    script = f"touch {GUEST_SHARE}/{started.name}; exec sleep 54{number:d}"
+    command = [sys.executable, "-m", "diag.lab.cli", "run", "--name", lab.name]
+    with subprocess.Popen([*command, "--", "sh", "-c", script], cwd=CHECKOUT) as run:
+        while not started.exists():
+            assert run.poll() is None
+            time.sleep(0.05)
+        run.send_signal(number)
+        assert run.wait(60) == status
+
+    left = lab.guest.run(
+        ["sh", "-c", f"cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep -c 'slee[p] 54{number:d}'"]
+    )
+    assert left.stdout.strip() == b"0"
