@@ -37,9 +37,9 @@ def test_fdinfo_counts_what_each_client_uses(driver: Driver) -> None:
     assert numbers(worked, "axl-bytes-submitted") == [3 * (256 << 10) + 4096]
     assert worked["drm-engine-compute"].endswith(" ns")
     assert numbers(worked, "drm-engine-compute")[0] > 0
-    # A queue that is gone still counts.
-    assert numbers(destroyed, *COMMANDS, "axl-queues") == [4, 4, 1, 0]
-    assert destroyed["drm-engine-compute"] == worked["drm-engine-compute"]
+    # A queue that is gone still counts, with what nobody had asked about before.
+    assert numbers(destroyed, *COMMANDS, "axl-queues") == [5, 5, 2, 0]
+    assert numbers(destroyed, "drm-engine-compute") >= numbers(worked, "drm-engine-compute")
     assert seen["idle"] == seen["neighbour"]
     assert numbers(seen["neighbour worked"], *COMMANDS) == [1, 1, 0]
     check_memory(seen)

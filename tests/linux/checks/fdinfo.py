@@ -33,6 +33,7 @@ def client_usage(bdf: str, other: str) -> dict[str, dict[str, str]]:
     owner = Work(open_at(other))
     mapped_import(client, export(owner.accel, owner.buffer(SIZE, DEVICE).handle))
     seen["memory"] = fdinfo_of(client.accel.fd)
+    client.run(nop())
     client.accel.do("queue_destroy", queue_id=client.queue)
     client.accel.gem_close(device.handle)
     seen["destroyed"] = fdinfo_of(client.accel.fd)
