@@ -380,6 +380,7 @@ def test_times_within_the_uncertainty_are_moved_into_order(core, host):
     [
         ({"start_delta": DELTA_SATURATED, "finish_delta": DELTA_SATURATED}, 0),
         ({"start_delta": 5, "finish_delta": DELTA_SATURATED}, 0),
+        ({"start_delta": DELTA_SATURATED, "finish_delta": 5}, 1),
         ({"fetch_ticks": 1_000_100, "start_delta": 5, "finish_delta": 4}, 1),
         ({"fetch_ticks": 1, "start_delta": 5, "finish_delta": 6}, 1),
         ({"fetch_ticks": 2**64 - 1, "start_delta": 5, "finish_delta": 6}, 1),

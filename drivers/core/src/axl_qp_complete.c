@@ -163,12 +163,12 @@ static bool convert_times(const struct axl_qp *qp, struct axl_cqe *cqe)
 
 static void add_times(struct axl_qp *qp, const struct axl_qp_found *found, struct axl_cqe *cqe)
 {
-	if (found->start_delta == AXL_DELTA_SATURATED || found->finish_delta == AXL_DELTA_SATURATED)
-		return; /* unknown, not wrong */
 	if (found->start_delta > found->finish_delta) {
 		qp->stats.bad_times++;
 		return;
 	}
+	if (found->finish_delta == AXL_DELTA_SATURATED)
+		return; /* unknown, not wrong */
 	cqe->ticks_valid = true;
 	cqe->fetch_ticks = found->fetch_ticks;
 	cqe->start_ticks = found->fetch_ticks + found->start_delta;
