@@ -74,11 +74,12 @@ def test_memory_is_reached_page_by_page(behind: Driver, bdfs: list[str]) -> None
 def test_sysfs_says_why_a_peer_is_out_of_reach(behind: Driver, bdfs: list[str]) -> None:
     """The IOMMU where a switch could route requests, the root port where none could."""
     seen = behind.check("reach", *bdfs)
+    reasons = dict(line.split(" unreachable: ") for line in seen[bdfs[0]])
 
-    assert [line.partition(" unreachable: ")[2] for line in seen[bdfs[0]]] == [
-        "an IOMMU translates the requests",
-        "below another root port",
-    ]
+    assert {name.split()[-1]: reason for name, reason in reasons.items()} == {
+        bdfs[1]: "an IOMMU translates the requests",
+        bdfs[2]: "below another root port",
+    }
 
 
 @pytest.mark.parametrize("pair", [(0, 1), (2, 0)])

@@ -88,8 +88,9 @@ def test_fifty_reloads_leave_nothing_behind(driver: Driver) -> None:
     seen = driver.check("reloads", str(TIMES), FIRST, timeout_s=400)
 
     assert_nothing_grew(seen["before"], seen["after"])
-    # Allocated by a module that is not there any more: its functions have no names.
-    strangers = [stack for stack in seen["after"]["stacks"] if re.search(r"(: |< )0x", stack)]
-    assert strangers == []
+    # Allocated by a module that is not there any more: its functions have no names. Nor have
+    # functions that others needed once, when they were loaded: those were there before.
+    new = seen["after"]["stacks"].keys() - seen["before"]["stacks"].keys()
+    assert [stack for stack in new if re.search(r"(: |< )0x", stack)] == []
     assert_no_trend(seen["kernel_kib"])
     assert {row["address_state"] for row in driver.check("identity").values()} == {1}
