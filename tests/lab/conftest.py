@@ -17,8 +17,8 @@ from diag.lab.session import Session
 
 
 @pytest.fixture(scope="session")
-def lab() -> Iterator[Session]:
-    """The running guest; skips where QEMU or a kernel cannot be installed."""
+def booted() -> Iterator[tuple[Session, list[str]]]:
+    """The running guest, and what its kernel complained of while it booted."""
     # Not pytest's folder: its path is too long for a socket.
     runtime = Path(tempfile.mkdtemp(prefix="axl-"))
     saved = os.environ.get("AXL_RUNTIME_DIR")
@@ -26,7 +26,8 @@ def lab() -> Iterator[Session]:
     session = Session("test")
     try:
         session.up(LabConfig("2x2", accel="tcg"), bound=True)
-        yield session
+        # Now: later the tests provoke complaints.
+        yield session, session.check_kernel_log()
     except CannotInstallError as error:
         pytest.skip(f"no QEMU guest on this machine: {error}")
     finally:
@@ -36,3 +37,15 @@ def lab() -> Iterator[Session]:
         else:
             os.environ["AXL_RUNTIME_DIR"] = saved
         shutil.rmtree(runtime)
+
+
+@pytest.fixture(scope="session")
+def lab(booted: tuple[Session, list[str]]) -> Session:
+    """The running guest; skips where QEMU or a kernel cannot be installed."""
+    return booted[0]
+
+
+@pytest.fixture(scope="session")
+def boot_complaints(booted: tuple[Session, list[str]]) -> list[str]:
+    """Lines of the kernel's log that are not expected of a boot."""
+    return booted[1]
