@@ -8,6 +8,7 @@
 #include <drm/drm_vma_manager.h>
 
 #include "axl_bo.h"
+#include "axl_power.h"
 
 #define AXL_BO_FAULT_PAGES 64
 
@@ -77,10 +78,29 @@ static vm_fault_t axl_bo_fault(struct vm_fault *vmf)
 	return ret;
 }
 
+/* A mapping of device memory keeps the endpoint awake: in D3hot it reads all-ones. */
+static void axl_bo_vm_open(struct vm_area_struct *vma)
+{
+	const struct axl_bo *bo = axl_bo_from_gem(vma->vm_private_data);
+
+	drm_gem_vm_open(vma);
+	if (bo->ops->in_endpoint)
+		axl_power_get_more(axl_bo_device(bo));
+}
+
+static void axl_bo_vm_close(struct vm_area_struct *vma)
+{
+	const struct axl_bo *bo = axl_bo_from_gem(vma->vm_private_data);
+
+	if (bo->ops->in_endpoint)
+		axl_power_put(axl_bo_device(bo));
+	drm_gem_vm_close(vma);
+}
+
 static const struct vm_operations_struct axl_bo_vm_ops = {
 	.fault = axl_bo_fault,
-	.open = drm_gem_vm_open,
-	.close = drm_gem_vm_close,
+	.open = axl_bo_vm_open,
+	.close = axl_bo_vm_close,
 };
 
 /* The device file maps whole buffers, a dma-buf any part of one: both were checked. */
@@ -97,7 +117,8 @@ static int axl_bo_mmap(struct drm_gem_object *gem, struct vm_area_struct *vma)
 	vma->vm_page_prot = vm_get_page_prot(vma->vm_flags);
 	if (bo->ops->write_combined)
 		vma->vm_page_prot = pgprot_writecombine(vma->vm_page_prot);
-	return 0;
+	/* Until axl_bo_vm_close(), as if this had been axl_bo_vm_open(). */
+	return bo->ops->in_endpoint ? axl_power_get(axl_bo_device(bo)) : 0;
 }
 
 /* --- for other drivers ------------------------------------------------------------- */

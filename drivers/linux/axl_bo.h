@@ -18,6 +18,7 @@ struct axl_bo_ops {
 	u32 va_kind; /* enum axl_vm_kind: its part of the device address space */
 	bool exportable; /* as a dma-buf */
 	bool write_combined; /* for the CPU */
+	bool in_endpoint; /* so the CPU reaches it only while the endpoint is awake */
 	bool shmem; /* the GEM object has a file, whose pages are the memory */
 
 	/* Get the memory; a GEM object of that size exists. Within drm_dev_enter(). */

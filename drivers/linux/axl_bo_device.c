@@ -49,6 +49,7 @@ const struct axl_bo_ops axl_bo_device_ops = {
 	.va_kind = AXL_VM_DEVICE,
 	.exportable = true,
 	.write_combined = true,
+	.in_endpoint = true,
 	.back = axl_bo_device_back,
 	.map = axl_bo_device_map,
 	.pfn = axl_bo_device_pfn,

@@ -16,6 +16,7 @@
  * the endpoints below its root port were given peer tables without it before.
  */
 #include "axl_bo.h"
+#include "axl_power.h"
 #include "axl_vm.h"
 
 static DEFINE_MUTEX(axl_peer_vms_lock);
@@ -93,6 +94,7 @@ void axl_bo_peer_revoke(struct axl_device *owner)
 
 static void axl_bo_peer_release(struct axl_bo *bo)
 {
+	axl_power_put(axl_bo_peer_owner(bo));
 	dma_buf_put(bo->peer);
 }
 
@@ -104,7 +106,8 @@ static const struct axl_bo_ops axl_bo_peer_ops = {
 	.release = axl_bo_peer_release,
 };
 
-struct axl_bo *axl_bo_peer_create(struct axl_device *adev, struct dma_buf *dmabuf)
+/* The owner is awake, and stays so as long as there is the buffer. */
+static struct axl_bo *axl_bo_peer_make(struct axl_device *adev, struct dma_buf *dmabuf)
 {
 	const struct axl_bo *target = axl_bo_from_gem(dmabuf->priv);
 	struct axl_bo *bo;
@@ -120,5 +123,19 @@ struct axl_bo *axl_bo_peer_create(struct axl_device *adev, struct dma_buf *dmabu
 	bo->peer = dmabuf;
 	bo->start = window + target->start;
 	axl_bo_publish(bo);
+	return bo;
+}
+
+struct axl_bo *axl_bo_peer_create(struct axl_device *adev, struct dma_buf *dmabuf)
+{
+	struct axl_device *owner = axl_bo_device(axl_bo_from_gem(dmabuf->priv));
+	struct axl_bo *bo;
+	int ret = axl_power_get(owner);
+
+	if (ret)
+		return ERR_PTR(ret == -ENODEV ? -EXDEV : ret);
+	bo = axl_bo_peer_make(adev, dmabuf);
+	if (IS_ERR(bo))
+		axl_power_put(owner);
 	return bo;
 }

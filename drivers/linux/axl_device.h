@@ -5,7 +5,8 @@
  * Lock order: axl_endpoints_lock, device lock, axl_peer_vms_lock, context lock, memory
  * lock, queue lock; see drivers/core/LOCKING.md for what the core wants of each. Where two
  * endpoints meet (axl_bo_peer.c) the locks may be of different ones, but nobody holds two
- * of a kind.
+ * of a kind. Before all of them but axl_endpoints_lock, and after mmap_lock and DRM's
+ * object_name_lock: waiting for an endpoint to wake up (axl_power_get()).
  *
  * Lifetime: struct axl_device lives with its struct drm_device, so as long as a file or
  * a buffer is open. What needs the hardware (rings, page tables, DMA mappings) is
@@ -99,7 +100,8 @@ struct axl_device {
 	u32 peer_count;
 	struct axl_queue *queues[AXL_MAX_QUEUES]; /* written under queues_lock as well */
 	struct axl_vm *vms[AXL_MAX_CONTEXTS]; /* by context number */
-	bool asleep; /* the system is: registers must not be touched */
+	bool asleep; /* it is, or the system: registers must not be touched */
+	bool may_suspend; /* constant after probe */
 	bool needs_reset; /* the health check is to do it */
 	struct task_struct *resetting_task; /* in pci_reset_bus() for us: callbacks are ours */
 	struct axl_errblk last_error;

@@ -33,9 +33,49 @@ MODULE_PARM_DESC(heartbeat_timeout_ms,
 
 /* --- DRM ----------------------------------------------------------------------------- */
 
+typedef long axl_drv_ioctl_t(struct file *filp, unsigned int cmd, unsigned long arg);
+
+/* The endpoint is awake in every ioctl. */
+static long axl_drv_ioctl_by(axl_drv_ioctl_t *ioctl, struct file *filp, unsigned int cmd,
+			     unsigned long arg)
+{
+	const struct drm_file *file = filp->private_data;
+	struct axl_device *adev = axl_from_drm(file->minor->dev);
+	long ret = axl_power_get(adev);
+
+	if (ret)
+		return ret;
+	ret = ioctl(filp, cmd, arg);
+	axl_power_put(adev);
+	return ret;
+}
+
+static long axl_drv_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
+{
+	return axl_drv_ioctl_by(drm_ioctl, filp, cmd, arg);
+}
+
+#ifdef CONFIG_COMPAT
+static long axl_drv_compat_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
+{
+	return axl_drv_ioctl_by(drm_compat_ioctl, filp, cmd, arg);
+}
+#endif
+
+/* DRM_ACCEL_FOPS with ioctls of our own. */
 static const struct file_operations axl_drv_fops = {
 	.owner = THIS_MODULE,
-	DRM_ACCEL_FOPS,
+	.open = accel_open,
+	.release = drm_release,
+	.unlocked_ioctl = axl_drv_ioctl,
+#ifdef CONFIG_COMPAT
+	.compat_ioctl = axl_drv_compat_ioctl,
+#endif
+	.poll = drm_poll,
+	.read = drm_read,
+	.llseek = noop_llseek,
+	.mmap = drm_gem_mmap,
+	.fop_flags = FOP_UNSIGNED_OFFSET,
 	.show_fdinfo = drm_show_fdinfo,
 };
 
@@ -234,6 +274,7 @@ static int axl_drv_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	axl_hwmon_add(adev);
 	axl_place_join(adev);
 	schedule_delayed_work(&adev->health_work, msecs_to_jiffies(AXL_HEALTH_PERIOD_MS));
+	axl_power_start(adev);
 	pci_info(pdev, "card=0x%016llx/%u of %u, memory=%llu MiB, queues=%u, vectors=%u\n",
 		 adev->ident.board_serial, adev->ident.endpoint_index, adev->ident.endpoint_count,
 		 adev->ident.memory_bytes >> 20, adev->ident.queue_count, adev->vector_count);
@@ -245,6 +286,7 @@ static void axl_drv_remove(struct pci_dev *pdev)
 {
 	struct axl_device *adev = pci_get_drvdata(pdev);
 
+	axl_power_stop(adev);
 	axl_place_leave(adev);
 	axl_drv_stop(adev);
 	drm_dev_unplug(&adev->drm);

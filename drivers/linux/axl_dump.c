@@ -30,6 +30,7 @@ void axl_dump_state(struct drm_printer *p, struct axl_device *adev)
 {
 	drm_printf(p, "time_ns: %llu\n", ktime_get_ns());
 	drm_printf(p, "state: %s\n", axl_reset_state_name(READ_ONCE(adev->reset.state)));
+	drm_printf(p, "asleep: %d\n", READ_ONCE(adev->asleep));
 	drm_printf(p, "generation: %u\n", READ_ONCE(adev->reset.generation));
 	drm_printf(p, "address_state: %u\n", READ_ONCE(adev->address_state));
 	drm_printf(p, "address_reason: %u\n", READ_ONCE(adev->address_reason));

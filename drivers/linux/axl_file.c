@@ -4,6 +4,7 @@
 #include <linux/slab.h>
 
 #include "axl_file.h"
+#include "axl_power.h"
 
 int axl_file_open(struct drm_device *drm, struct drm_file *file)
 {
@@ -28,20 +29,32 @@ void axl_file_queue_drop(struct drm_file *file, struct axl_queue *queue)
 	axl_queue_put(queue);
 }
 
-void axl_file_close(struct drm_device *drm, struct drm_file *file)
+/* Queues first: a context with queues cannot go. */
+static void axl_file_drop_all(struct drm_file *file)
 {
 	struct axl_file *owner = file->driver_priv;
 	struct axl_queue *queue;
 	unsigned long index;
 	struct axl_vm *vm;
 
-	/* Queues first: a context with queues cannot go. */
 	xa_for_each(&owner->queues, index, queue)
 		axl_file_queue_drop(file, queue);
 	xa_for_each(&owner->vms, index, vm) {
 		axl_vm_kill(vm);
 		axl_vm_put(vm);
 	}
+}
+
+void axl_file_close(struct drm_device *drm, struct drm_file *file)
+{
+	struct axl_device *adev = axl_from_drm(drm);
+	struct axl_file *owner = file->driver_priv;
+	/* Who has no context has nothing on the endpoint: that is not woken for nothing. */
+	bool awake = !xa_empty(&owner->vms) && !axl_power_get(adev);
+
+	axl_file_drop_all(file);
+	if (awake)
+		axl_power_put(adev);
 	/* DRM has taken the file off its list: nobody notifies it any more. */
 	if (owner->notify)
 		eventfd_ctx_put(owner->notify);

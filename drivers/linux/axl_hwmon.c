@@ -2,7 +2,10 @@
 /*
  * Temperature and power for the kernel's hardware monitoring. A sensor that does not work,
  * or says what cannot be, is -ENODATA: zero would be a temperature. While the endpoint is
- * reset reading is -EAGAIN, and once it is gone -ENODEV.
+ * reset or asleep reading is -EAGAIN, and once it is gone -ENODEV.
+ *
+ * Not woken: who reads sensors reads them all the time, and it would never sleep. i915 and
+ * xe wake, amdgpu did until people complained. DRM_IOCTL_AXL_TELEMETRY wakes.
  */
 #include <linux/hwmon.h>
 

@@ -4,6 +4,7 @@
 #include <linux/module.h>
 #include <linux/slab.h>
 
+#include "axl_power.h"
 #include "axl_queue.h"
 
 static struct axl_job *axl_job_from_fence(struct dma_fence *fence)
@@ -55,6 +56,7 @@ void axl_job_begin(struct axl_job *job, struct axl_queue *queue)
 {
 	lockdep_assert_held(&queue->lock);
 	__module_get(THIS_MODULE);
+	axl_power_get_more(queue->adev); /* until axl_job_signal() */
 	dma_fence_init(&job->fence, &axl_job_fence_ops, &job->fence_lock, queue->fence_context,
 		       ++queue->fence_seqno);
 	atomic_inc(&job->vm->in_flight);
@@ -121,6 +123,7 @@ void axl_job_signal(struct axl_queue *queue, struct list_head *done)
 		dma_fence_signal(&job->fence);
 		axl_vm_job_done(job->vm);
 		dma_fence_put(&job->fence);
+		axl_power_put(queue->adev);
 	}
 	dma_fence_end_signalling(cookie);
 	wake_up_all(&queue->wait);

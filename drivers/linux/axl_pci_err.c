@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 /*
  * What the PCI core tells us about errors and resets
- * (Documentation/PCI/pci-error-recovery.rst). All callbacks may sleep.
+ * (Documentation/PCI/pci-error-recovery.rst). All callbacks may sleep. During the recovery
+ * of an error the PCI core keeps every function below the port awake; around a reset that
+ * somebody asks for we do.
  */
+#include <linux/pm_runtime.h>
+
 #include "axl_config.h"
 #include "axl_coredump.h"
 #include "axl_device.h"
+#include "axl_power.h"
 #include "axl_trace.h"
 
 static pci_ers_result_t axl_pci_err_detected(struct pci_dev *pdev, pci_channel_state_t state)
@@ -88,6 +93,8 @@ static void axl_pci_err_reset_prepare(struct pci_dev *pdev)
 
 	if (READ_ONCE(adev->resetting_task) == current)
 		return;
+	/* Put in reset_done(), which comes always, so it is taken whatever this says. */
+	pm_runtime_get_sync(&pdev->dev);
 	mutex_lock(&adev->lock);
 	axl_recovery_feed(adev, AXL_RESET_EVENT_OS_BEGIN, 0);
 	axl_config_before_reset(adev);
@@ -104,6 +111,7 @@ static void axl_pci_err_reset_done(struct pci_dev *pdev)
 	axl_config_restore(adev);
 	axl_recovery_after_os(adev);
 	mutex_unlock(&adev->lock);
+	axl_power_put(adev);
 }
 
 const struct pci_error_handlers axl_pci_err_handlers = {

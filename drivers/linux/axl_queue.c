@@ -356,7 +356,9 @@ int axl_queue_pause(struct axl_queue *queue)
 	spin_lock(&queue->lock);
 	axl_queue_abort(queue, &done);
 	spin_unlock(&queue->lock);
-	axl_job_signal(queue, &done);
+	/* Whoever waits for the eventfd would wake the endpoint that falls asleep. */
+	if (!list_empty(&done))
+		axl_job_signal(queue, &done);
 	return AXL_OK;
 }
 

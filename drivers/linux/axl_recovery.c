@@ -69,6 +69,7 @@ int axl_recovery_setup_hw(struct axl_device *adev)
 	int err;
 
 	lockdep_assert_held(&adev->lock);
+	adev->needs_reset = false; /* this is what it was wanted for */
 	axl_config_rewrite(adev->pdev);
 	pci_set_master(adev->pdev);
 	err = axl_ctrl_wait_ready(os, AXL_READY_TIMEOUT_US);
@@ -354,8 +355,10 @@ void axl_recovery_health_work(struct work_struct *work)
 	mutex_lock(&adev->lock);
 	if (!axl_recovery_usable(adev))
 		axl_recovery_check(adev);
+	/* Neither wakes it nor reads it asleep: waking up schedules this again. */
+	if (!adev->asleep)
+		schedule_delayed_work(&adev->health_work, msecs_to_jiffies(AXL_HEALTH_PERIOD_MS));
 	mutex_unlock(&adev->lock);
-	schedule_delayed_work(&adev->health_work, msecs_to_jiffies(AXL_HEALTH_PERIOD_MS));
 }
 
 static void axl_recovery_log_error(struct axl_device *adev, const struct axl_errblk *error)

@@ -3,6 +3,7 @@
 #include <linux/sysfs.h>
 
 #include "axl_device.h"
+#include "axl_power.h"
 
 static struct axl_device *axl_sysfs_device(struct device *dev)
 {
@@ -101,7 +102,15 @@ static DEVICE_ATTR_RO(peer_count);
 /* One line for each other endpoint: stable id, BDF, and whether or why not it can be reached. */
 static ssize_t peers_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
-	return axl_place_print_peers(axl_sysfs_device(dev), buf);
+	struct axl_device *adev = axl_sysfs_device(dev);
+	ssize_t length = axl_power_get(adev);
+
+	/* Asleep it is not told of new ones. */
+	if (length)
+		return length;
+	length = axl_place_print_peers(adev, buf);
+	axl_power_put(adev);
+	return length;
 }
 static DEVICE_ATTR_RO(peers);
 

@@ -296,6 +296,16 @@ int axl_vm_map(struct axl_vm *vm, struct axl_bo *bo, bool writable, u64 *va_out)
 	return ret;
 }
 
+/* Context lock held; an enum axl_err. */
+static int axl_vm_invalidate(struct axl_vm *vm)
+{
+	int err = axl_ctx_invalidate(&vm->adev->os, vm->number);
+
+	if (!err)
+		axl_pt_reclaim(&vm->pt);
+	return err;
+}
+
 /* Context lock held. The endpoint forgets the range before its memory can be reused. */
 static int axl_vm_unmap_pages(struct axl_vm *vm, const struct axl_mapping *mapping)
 {
@@ -306,10 +316,11 @@ static int axl_vm_unmap_pages(struct axl_vm *vm, const struct axl_mapping *mappi
 	err = axl_pt_unmap(&vm->pt, mapping->va, mapping->bo->base.size);
 	if (err)
 		return axl_errno(err);
-	err = axl_ctx_invalidate(&vm->adev->os, vm->number);
-	if (!err)
-		axl_pt_reclaim(&vm->pt);
-	return axl_errno(err);
+	if (vm->asleep) {
+		vm->stale = true; /* no command runs before axl_vm_resume() */
+		return 0;
+	}
+	return axl_errno(axl_vm_invalidate(vm));
 }
 
 int axl_vm_unmap(struct axl_vm *vm, u64 va)
@@ -354,6 +365,28 @@ void axl_vm_revoke(struct axl_vm *vm, const struct axl_device *owner)
 	mutex_unlock(&vm->lock);
 }
 
+void axl_vm_pause(struct axl_vm *vm)
+{
+	lockdep_assert_held(&vm->adev->lock);
+	mutex_lock(&vm->lock);
+	vm->asleep = true;
+	mutex_unlock(&vm->lock);
+}
+
+int axl_vm_resume(struct axl_vm *vm)
+{
+	int err = AXL_OK;
+
+	lockdep_assert_held(&vm->adev->lock);
+	mutex_lock(&vm->lock);
+	vm->asleep = false;
+	if (vm->stale && !vm->over)
+		err = axl_vm_invalidate(vm);
+	vm->stale = err;
+	mutex_unlock(&vm->lock);
+	return err;
+}
+
 int axl_vm_fault_state(struct axl_vm *vm, bool clear)
 {
 	int state;
@@ -361,6 +394,8 @@ int axl_vm_fault_state(struct axl_vm *vm, bool clear)
 	mutex_lock(&vm->lock);
 	if (vm->over) {
 		state = vm->over;
+	} else if (vm->asleep) {
+		state = -EAGAIN;
 	} else {
 		state = axl_ctx_fault_state(&vm->adev->os, vm->number);
 		if (state == 1 && clear) {

@@ -30,6 +30,8 @@ struct axl_vm {
 
 	struct mutex lock; /* the context lock: guards all below and the context's registers */
 	int over; /* 0, or why it cannot be used any more */
+	bool asleep; /* the endpoint is: its registers must not be touched */
+	bool stale; /* something was unmapped meanwhile, which the endpoint may still know */
 	struct axl_pt pt;
 	struct axl_range va[AXL_VM_KIND_END]; /* [0] is unused */
 	struct xarray mappings; /* struct axl_mapping by page number */
@@ -53,6 +55,10 @@ int axl_vm_unmap(struct axl_vm *vm, u64 va);
 
 /* The memory of another endpoint is lost: commands fault instead of touching it. */
 void axl_vm_revoke(struct axl_vm *vm, const struct axl_device *owner);
+
+/* Device lock held, around sleep: no registers meanwhile. Resume: an enum axl_err. */
+void axl_vm_pause(struct axl_vm *vm);
+int axl_vm_resume(struct axl_vm *vm);
 
 /* 0 or 1, or an error; clears it if asked to. */
 int axl_vm_fault_state(struct axl_vm *vm, bool clear);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
-"""Sleep of the system: nothing is lost unless the endpoint loses it, and nothing hangs."""
+"""Sleep, of the system and of idle endpoints: nothing is lost unless the endpoint loses it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import time
 import pytest
 
 from pyaccel.spec.formats import Status
-from tests.linux.conftest import FIRST, SECOND, Driver
+from tests.linux.conftest import FIRST, FOURTH, SECOND, THIRD, Driver
 from tests.linux.faults import FRESH, check_with, clear_faults
 
 # The first test waits for downloads, the build and the boot.
@@ -20,6 +20,7 @@ pytestmark = [
 ]
 
 SLEEPS = 5
+CYCLES = 20
 
 
 def test_work_survives_sleep(driver: Driver) -> None:
@@ -56,3 +57,83 @@ def test_an_endpoint_that_forgets_everything_asleep(driver: Driver) -> None:
     seen = check_with(driver, act, "forgot_asleep", SECOND)
 
     assert seen == {"lost": errno.ESTALE, "fresh": FRESH}
+
+
+def test_an_idle_endpoint_sleeps(driver: Driver) -> None:
+    """Each submission wakes it; its memory, queue and interrupts are as before."""
+    seen = driver.check("slept_idle", FIRST, str(CYCLES))
+
+    assert seen["rounds"] == [[True, Status.OK, True]] * CYCLES
+    assert (seen["same_generation"], seen["fresh"]) == (True, FRESH)
+
+
+def test_who_only_looks_does_not_wake_it(driver: Driver) -> None:
+    """Sensors and registers are not to be had; what the driver knows is, and TELEMETRY wakes."""
+    seen = driver.check("looked_at_asleep", SECOND)
+    inputs = ("temp1_input", "power1_input")
+
+    assert [seen["hwmon"][name] for name in inputs] == ["EAGAIN"] * 2
+    assert seen["registers"] == errno.EAGAIN
+    assert "\nasleep: 1\n" in seen["state"]
+    assert (" closed=1 over=0 " in seen["queues"], seen["attribute"]) == (True, "online")
+    assert seen["still"] == [True, None, True]
+    assert (seen["telemetry"], seen["again"], seen["closed"]) == (True, True, True)
+    assert all(int(seen["awake"][name]) > 0 for name in inputs)
+
+
+def test_what_keeps_an_endpoint_awake(driver: Driver) -> None:
+    """A command, a mapping of its memory, a peer that has it; not a dma-buf nobody uses."""
+    assert driver.check("kept_awake", THIRD, FOURTH) == {
+        "command": [True, True],
+        "mapping": [True, True],
+        "exported": [True],
+        "mapping of a dma-buf": [True, True],
+        "content": [True],
+        "buffer of a peer": [True, True],
+    }
+
+
+def test_memory_of_a_peer_is_taken_from_one_asleep(driver: Driver) -> None:
+    """It is not woken for that, nor are its registers touched, and it faults when it wakes."""
+    start = driver.lab.kernel_log_bytes()
+    seen = driver.check("peer_reset_asleep", FIRST, SECOND)
+
+    assert seen == {
+        "before": Status.OK,
+        "asleep": [True, True],
+        "after": [Status.PAGE_FAULT, 1, Status.OK],
+    }
+    assert "cannot be revoked" not in driver.lab.kernel_log(start)
+
+
+def test_resets_of_an_endpoint_asleep(driver: Driver) -> None:
+    """Woken, reset once and set up, it sleeps again."""
+    wanted = [True, True, errno.ESTALE, FRESH, True, True]
+
+    assert driver.check("reset_asleep", THIRD) == {"flr": wanted, "fatal": wanted}
+
+
+def test_an_idle_endpoint_that_forgets_everything(driver: Driver) -> None:
+    """Whoever wakes it learns that all is lost."""
+
+    def act() -> None:
+        with driver.rack() as rack:
+            rack.call("endpoint.reset", endpoint=3)
+
+    seen = check_with(driver, act, "forgot_in_d3", FOURTH)
+
+    assert seen == {"asleep": [True, True], "lost": errno.ESTALE, "more": True, "fresh": FRESH}
+
+
+def test_the_system_sleeps_while_an_endpoint_does(driver: Driver) -> None:
+    """Both wake up; so does the endpoint when its driver is removed."""
+    seen = driver.check("sleep_in_sleep", SECOND)
+
+    assert seen == [True, Status.OK, True, errno.ENODEV, True, FRESH]
+
+
+def test_sleep_at_once_under_load(driver: Driver) -> None:
+    """With no delay at all it falls asleep between any two system calls."""
+    seen = driver.check("slept_in_a_hurry", FIRST, "15")
+
+    assert seen == [[Status.OK, 0]] * 45
