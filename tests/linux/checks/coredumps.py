@@ -18,6 +18,12 @@ def dumps(bdf: str) -> list[Path]:
     return [path for path in found if (path / "failing_device").resolve().name == bdf]
 
 
+def throw_away(bdf: str) -> None:
+    """Every dump of an endpoint: the kernel keeps an old one and drops those after it."""
+    for path in dumps(bdf):
+        (path / "data").write_text("1")
+
+
 def take(bdf: str) -> dict[str, Any]:
     """The dump of an endpoint, once there is one; then it is thrown away."""
     until(lambda: bool(dumps(bdf)))
@@ -25,13 +31,13 @@ def take(bdf: str) -> dict[str, Any]:
     data = found[0] / "data"
     text = data.read_text()
     mode = data.stat().st_mode & 0o777
-    for path in found:
-        (path / "data").write_text("1")
+    throw_away(bdf)
     return {"count": len(found), "text": text, "mode": mode}
 
 
 def dumped_hang(bdf: str) -> dict[str, Any]:
     """A queue whose commands a fault holds, with some behind; the dump of that."""
+    throw_away(bdf)
     work, beside = Work(open_at(bdf)), Work(open_at(bdf))
     memory = work.buffer(PAGE, HOST)
     beside.run(nop())
@@ -44,6 +50,7 @@ def dumped_hang(bdf: str) -> dict[str, Any]:
 
 def dumped_fatal(bdf: str) -> dict[str, Any]:
     """A fatal error in the AER registers, with work in flight."""
+    throw_away(bdf)
     work, sequence = held(bdf)
     inject_aer(bdf, 0x40000)
     work.wait(sequence, timeout_s=60)
