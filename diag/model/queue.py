@@ -130,6 +130,12 @@ class Queue:
         """Slots of the submission ring."""
         return 1 << self.sq_log2
 
+    @property
+    def published(self) -> int:
+        """Slots between the host's tail and ours; more than there are if its tail is wrong."""
+        tail: int = self._engine.doorbells[self.number * _DOORBELL_WORDS]
+        return (tail - self.head) & _M32
+
     def enable(self) -> bool:
         """DISABLED to READY; False, with the reason recorded, if the rings cannot be right."""
         sizes_fit = all(
@@ -282,8 +288,7 @@ class Queue:
 
     def _available(self) -> int:
         """Slots that the host has published and that were not fetched yet."""
-        tail = self._engine.doorbells[self.number * _DOORBELL_WORDS]
-        available: int = (tail - self.head) & _M32
+        available = self.published
         if available > self.slots:
             self._halt(self.sq_base)
             return 0

@@ -38,6 +38,7 @@ SHELLS = {
     "diag/topo/sources/file.py": "files",
     "diag/topo/sources/kernel.py": "files",
     "diag/topo/sources/rack.py": "sockets",
+    "diag/topo/sources/tree_sampler.py": "clocks",
 }
 """Modules that may do I/O there, and what for."""
 

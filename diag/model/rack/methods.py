@@ -52,6 +52,7 @@ class RackMethods:
             "topology.get": self._topology,
             "telemetry.get": self._telemetry,
             "aer.get": self._aer,
+            "sample.get": self._sample,
             "registers.get": self._registers,
             "fault.list": self._fault_list,
             "fault.inject": self._fault_inject,
@@ -114,6 +115,12 @@ class RackMethods:
             return [{**row, **no_telemetry(error.message)} for row in _missing_row(group, error)]
 
         self._endpoint_rows("telemetry", params, respond, missing=missing)
+
+    def _sample(self, params: Params, respond: Respond) -> None:
+        params.close()
+        placement = self._rack.placement
+        head = {"schema": SCHEMA, "name": placement.name, "generation": placement.generation}
+        self._ask_all("sample", {}, _missing_row, lambda rows: respond({**head, "endpoints": rows}))
 
     def _registers(self, params: Params, respond: Respond) -> None:
         n = self._endpoint(params)

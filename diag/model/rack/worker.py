@@ -26,6 +26,7 @@ from diag.model.rack.control import (
     RpcError,
 )
 from diag.model.rack.placement import PlacedEndpoint
+from diag.model.rack.queue_view import describe_queues
 from diag.model.rack.rack_endpoint import RackEndpoint
 from diag.model.rack.register_view import ReadRegister, no_telemetry, read_block, read_telemetry
 from diag.model.rack.runtime_dir import RackDir
@@ -81,6 +82,7 @@ class Worker:
             "telemetry": self._rows(self._telemetry),
             "who": self._rows(self._who),
             "aer": self._rows(self._aer),
+            "sample": self._rows(self._sample),
             "registers": self._registers,
             "fault.inject": self._fault_inject,
             "fault.active": self._rows(self._fault_active),
@@ -183,6 +185,16 @@ class Worker:
         if state == "gone":
             return {**head, **no_telemetry(LINK_DOWN)}
         return {**head, **read_telemetry(_reader(served.endpoint))}
+
+    def _sample(self, served: _Served, _: dict[str, Json]) -> dict[str, Any]:
+        """All that changes while an endpoint works, in one answer."""
+        link_up = served.endpoint.link_up
+        return {
+            **self._telemetry(served, {}),
+            **self._status(served, {}),
+            "aer": dict(served.endpoint.config_space.aer_counts) if link_up else None,
+            "queues": describe_queues(served.endpoint.engine.queues) if link_up else None,
+        }
 
     def _who(self, served: _Served, _: dict[str, Json]) -> dict[str, Any]:
         state, reason = _health(served.endpoint)

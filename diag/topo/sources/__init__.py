@@ -5,9 +5,11 @@ from __future__ import annotations
 
 from diag.printable import printable
 from diag.topo.protocol import Source, SourceUsageError
+from diag.topo.sampling import Sampler
 from diag.topo.sources.file import FileSource
 from diag.topo.sources.kernel import KernelSource
 from diag.topo.sources.rack import RackSource
+from diag.topo.sources.tree_sampler import TreeSampler
 
 
 def open_source(text: str) -> Source:
@@ -30,3 +32,9 @@ def open_source(text: str) -> Source:
     raise SourceUsageError(
         f"--source {printable(text, 60)}: is none of auto, kernel, rack[:DIR], file:PATH"
     )
+
+
+def open_sampler(text: str) -> Sampler:
+    """What takes samples of the source of that name; see `open_source`."""
+    source = open_source(text)
+    return source.sampler() if isinstance(source, RackSource) else TreeSampler(source)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import time
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -20,9 +22,11 @@ from diag.model.rack.spec import LinkSpec
 from diag.model.rack.topology_file import MAX_BYTES, TopologyFileError, parse_topology
 from diag.topo.model import HEALTHS, Address, Aer, Bar, Endpoint, Health, Link, Port, Rack
 from diag.topo.protocol import SourceError
+from diag.topo.sampling import Queue, Readings, Sample, Telemetry
 from pyaccel.spec.formats import BAR0_BYTES, BAR4_BYTES
 
 TIMEOUT_S: Final = 4.0
+_TELEMETRY: Final = tuple(field.name for field in dataclasses.fields(Telemetry))
 _ASKED: Final = ("health", "generation", "address", "client_pid", "aer")
 """Members that only the control socket knows."""
 
@@ -58,19 +62,13 @@ class RackSource:
 
     def read(self) -> Rack:
         """The tree as it is now."""
-        placement = self._placement()
+        placement = read_placement(self._directory)
         rows, reason = self._status()
-        return Rack(
-            name=placement.name,
-            source=self.name,
-            generation=placement.generation,
-            live=reason is None,
-            live_reason=reason,
-            ports=tuple(_port(port) for port in placement.ports),
-            endpoints=tuple(
-                _endpoint(placed, rows.get(placed.n, {}), reason) for placed in placement.endpoints
-            ),
-        )
+        return rack_of(self.name, placement, ports_of(placement), rows, reason)
+
+    def sampler(self) -> RackSampler:
+        """Takes samples of the same rack."""
+        return RackSampler(self._directory)
 
     def registers(self, n: int, block: str) -> list[dict[str, Any]]:
         """A register block from the worker that serves the endpoint."""
@@ -83,16 +81,6 @@ class RackSource:
         except (RackUnreachableError, RpcError) as error:
             raise SourceError(f"endpoint {n}: {error}") from None
 
-    def _placement(self) -> Placement:
-        path = self._directory.topology
-        try:
-            with path.open("rb") as file:
-                return parse_topology(file.read(MAX_BYTES + 1).decode("ascii"))
-        except OSError as error:
-            raise SourceError(f"{path}: {error.strerror}; see: accel-rack status") from None
-        except (UnicodeError, TopologyFileError) as error:
-            raise SourceError(f"{path}: {error}") from None
-
     def _status(self) -> tuple[dict[int, dict[str, Any]], str | None]:
         try:
             with RackClient(self._directory, TIMEOUT_S) as client:
@@ -101,6 +89,98 @@ class RackSource:
                 return {row["n"]: {**row, "aer": counts.get(row["n"])} for row in rows}, None
         except (RackUnreachableError, RpcError) as error:
             return {}, str(error)
+
+
+class RackSampler:
+    """One request of the control socket a sample; what does not change is kept between them.
+
+    Args:
+        directory: the rack's folder.
+    """
+
+    def __init__(self, directory: RackDir) -> None:
+        self.name = f"rack:{directory.path}"
+        self._directory = directory
+        self._client: RackClient | None = None
+        self._stamp: tuple[int, int, int] | None = None
+        self._placement: Placement | None = None
+        self._ports: tuple[Port, ...] = ()
+
+    def sample(self) -> Sample:
+        """The rack as it is now."""
+        try:
+            rows = {row["n"]: row for row in self._ask()["endpoints"]}
+        except (RackUnreachableError, RpcError) as error:
+            self.close()
+            raise SourceError(str(error)) from None
+        rack = rack_of(self.name, self._placed(), self._ports, rows, None)
+        readings = {n: _readings(row) for n, row in rows.items() if "values" in row}
+        return Sample(time.monotonic_ns(), time.time_ns(), rack, readings)
+
+    def close(self) -> None:
+        """Hang up; the next sample connects again."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def _ask(self) -> Any:
+        if self._client is None:
+            self._client = RackClient(self._directory, TIMEOUT_S)
+        return self._client.call("sample.get")
+
+    def _placed(self) -> Placement:
+        path = self._directory.topology
+        try:
+            status = path.stat()
+        except OSError as error:
+            raise _unreadable(path, error) from None
+        stamp = (status.st_ino, status.st_mtime_ns, status.st_size)
+        if self._placement is None or stamp != self._stamp:
+            self._placement, self._stamp = read_placement(self._directory), stamp
+            self._ports = ports_of(self._placement)
+        return self._placement
+
+
+def read_placement(directory: RackDir) -> Placement:
+    """Where everything sits, as the rack's topology file says."""
+    path = directory.topology
+    try:
+        with path.open("rb") as file:
+            return parse_topology(file.read(MAX_BYTES + 1).decode("ascii"))
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    except (UnicodeError, TopologyFileError) as error:
+        raise SourceError(f"{path}: {error}") from None
+
+
+def _unreadable(path: Path, error: OSError) -> SourceError:
+    return SourceError(f"{path}: {error.strerror}; see: accel-rack status")
+
+
+def rack_of(
+    name: str,
+    placement: Placement,
+    ports: tuple[Port, ...],
+    rows: dict[int, dict[str, Any]],
+    reason: str | None,
+) -> Rack:
+    """The tree with what the rows say of its endpoints, or the reason why there are none."""
+    return Rack(
+        name=placement.name,
+        source=name,
+        generation=placement.generation,
+        live=reason is None,
+        live_reason=reason,
+        ports=ports,
+        endpoints=tuple(
+            _endpoint(placed, rows.get(placed.n, {}), reason) for placed in placement.endpoints
+        ),
+    )
+
+
+def ports_of(placement: Placement) -> tuple[Port, ...]:
+    """The ports of a placement."""
+    return tuple(_port(port) for port in placement.ports)
 
 
 def _aer_counts(client: RackClient) -> dict[int, dict[str, Any]]:
@@ -161,6 +241,28 @@ def _endpoint(placed: PlacedEndpoint, row: dict[str, Any], reason: str | None) -
 
 def _aer(counts: dict[str, Any]) -> Aer:
     return Aer(counts.get("correctable"), counts.get("nonfatal"), counts.get("fatal"))
+
+
+def _readings(row: dict[str, Any]) -> Readings:
+    queues = row.get("queues")
+    return Readings(
+        telemetry=Telemetry(**{name: row["values"].get(name) for name in _TELEMETRY}),
+        queues=None if queues is None else tuple(_queue(queue) for queue in queues),
+        reset_cause=row.get("reset_cause"),
+        unavailable=row["unavailable"],
+    )
+
+
+def _queue(row: dict[str, Any]) -> Queue:
+    return Queue(
+        number=row["queue"],
+        state=row["state"],
+        slots=row["sq_slots"],
+        pending_slots=row["sq_pending_slots"],
+        fetched_slots=row["sq_fetched_slots"],
+        completions_count=row["completions_count"],
+        interrupts_count=row["interrupts_count"],
+    )
 
 
 def _health(row: dict[str, Any]) -> Health:
