@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 PYTHON := .venv/bin/python
-C_FILES = $(shell git ls-files '*.c' '*.h' | grep -v -e '^drivers/spec/include/axl_[rfn]' -e '^drivers/spec/proof/' -e '^drivers/linux/axl_tracepoints')
+C_FILES = $(shell git ls-files '*.c' '*.h' '*.cpp' | grep -v -e '^drivers/spec/include/axl_[rfn]' -e '^drivers/spec/proof/' -e '^drivers/linux/axl_tracepoints')
 TIDY_FILES = $(shell git ls-files "drivers/core/src/*.c" "userlib/src/*.c" "userlib/src/kernel/*.c" "userlib/src/rack/*.c")
 PYTEST_ARGS ?=
 

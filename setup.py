@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
-"""Build glue: libaxl through meson, then the two extension modules of pyaccel.
+"""Build glue: libaxl through meson, the extension modules of pyaccel, the PyTorch backend.
 
 `pip install -e .` on a clean checkout compiles libaxl into build/c, copies it to
 pyaccel/_lib and links pyaccel._axl against that copy (rpath $ORIGIN/_lib). Everything
 is incremental: meson rebuilds what changed, and a new libaxl is copied only if it differs.
+The library of the PyTorch backend is compiled likewise where PyTorch is installed.
 """
 
 from __future__ import annotations
 
 import fcntl
 import filecmp
+import importlib.metadata
+import importlib.util
+import logging
 import os
 import shutil
 import subprocess
@@ -21,9 +25,12 @@ from pathlib import Path
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
+log = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parent
 BUILD = ROOT / "build" / "c"
+BUILD_TORCH = ROOT / "build" / "torch"
 LIBRARY_DIR = ROOT / "pyaccel" / "_lib"
+COMPILERS = "2"  # files of the PyTorch backend at once: one takes up to a gigabyte
 
 
 def meson(*arguments: str) -> None:
@@ -68,6 +75,42 @@ def install_library(built: Path) -> Path:
     return target
 
 
+def torch_package() -> tuple[Path, str] | None:
+    """Folder and version of the installed PyTorch, without importing it; None without one."""
+    found = importlib.util.find_spec("torch")
+    if found is None or found.origin is None:
+        return None
+    try:
+        return Path(found.origin).parent, importlib.metadata.version("torch")
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def compile_torch_backend(library: Path, folder: Path, version: str) -> Path:
+    """Compile the PyTorch backend; its shared object. Again from nothing for another PyTorch."""
+    stamp = BUILD_TORCH / "compiled-for"
+    wanted = f"{version} {folder} {library}"
+    if not stamp.exists() or stamp.read_text() != wanted:
+        shutil.rmtree(BUILD_TORCH, ignore_errors=True)
+        settings = (f"-Dtorch={folder}", f"-Dlibaxl={library}")
+        meson("setup", str(BUILD_TORCH), str(ROOT / "pyaccel" / "csrc"), *settings)
+        stamp.write_text(wanted)
+    meson("compile", "-C", str(BUILD_TORCH), "-j", COMPILERS)
+    return BUILD_TORCH / "libaxl_torch.so"
+
+
+def build_torch_backend(library: Path) -> list[Path]:
+    """The files of the PyTorch backend, in place; none without PyTorch."""
+    package = torch_package()
+    if package is None:
+        log.info("PyTorch is not installed: its device axl is not built")
+        return []
+    built = install_library(compile_torch_backend(library, *package))
+    note = built.with_suffix(".torch")
+    note.write_text(f"{package[1]}\n")
+    return [built, note]
+
+
 class BuildExtensions(build_ext):
     """build_ext with libaxl compiled first."""
 
@@ -84,10 +127,12 @@ class BuildExtensions(build_ext):
                 extension.extra_link_args = [str(library), "-Wl,-rpath,$ORIGIN/_lib"]
                 extension.depends = [str(library), str(ROOT / "userlib" / "include" / "axl.h")]
         super().run()
-        if not self.inplace:  # a wheel carries libaxl inside the package
+        libraries = [library, *build_torch_backend(library)]
+        if not self.inplace:  # a wheel carries them inside the package
             packaged = Path(self.build_lib) / "pyaccel" / "_lib"
             packaged.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(library, packaged / library.name)
+            for each in libraries:
+                shutil.copy2(each, packaged / each.name)
 
 
 setup(

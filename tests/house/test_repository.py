@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCE_SUFFIXES = {
     ".py",
     ".c",
+    ".cpp",
     ".h",
     ".sh",
     ".rdl",

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+"""Registration with PyTorch: the name, the device module, methods of tensors."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, Final, NoReturn
+
+import torch
+from torch.utils import backend_registration
+
+from pyaccel.torch import _library
+
+NAME: Final = "axl"
+_FACTORIES: Final = ("empty.memory_format", "empty_strided")
+_state: dict[str, Any] = {}
+
+
+def register() -> None:
+    """Once per process; a second call does nothing."""
+    if _state:
+        return
+    taken = torch._C._get_privateuse1_backend_name()
+    if taken not in {"privateuseone", NAME}:
+        raise RuntimeError(
+            f"PyTorch has room for one backend of this kind and {taken!r} is loaded; to use axl, "
+            f"uninstall that one or set TORCH_DEVICE_BACKEND_AUTOLOAD=0 and import pyaccel.torch"
+        )
+    _state["done"] = True
+    backend_registration.rename_privateuse1_backend(NAME)
+    reason = _library.load()
+    from pyaccel.torch import device
+
+    device.set_reason(reason)
+    torch._register_device_module(NAME, device)
+    sys.modules[f"torch.{NAME}"] = device
+    backend_registration.generate_methods_for_privateuse1_backend(for_storage=True)
+    if reason is not None:
+        _explain_on_use()
+
+
+def _explain_on_use() -> None:
+    """Without the library: whoever makes a tensor is told what is missing."""
+    from pyaccel.torch import device
+
+    def refuse(*_args: object, **_keywords: object) -> NoReturn:
+        device.require()
+        raise AssertionError  # require() raises
+
+    library = torch.library.Library("aten", "IMPL")
+    for name in _FACTORIES:
+        library.impl(name, refuse, "PrivateUse1")
+    _state["library"] = library  # lives as long as the process

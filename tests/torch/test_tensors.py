@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+"""Tensors on axl: made, copied, viewed, computed with."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+DTYPES = [
+    torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.float16,
+    torch.bfloat16, torch.float32, torch.float64, torch.bool, torch.complex64, torch.complex128,
+]  # fmt: skip
+
+
+def test_the_first_tensor_adds_a_number() -> None:
+    """torch.ones(3, device="axl") + 1 is 2, 2, 2 on the same device."""
+    result = torch.ones(3, device="axl") + 1
+
+    assert result.device == torch.device("axl:0")
+    assert result.cpu().tolist() == [2.0, 2.0, 2.0]
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_a_tensor_returns_as_it_was_sent(dtype: torch.dtype) -> None:
+    """Every element type survives the way to the endpoint and back."""
+    sent = torch.randn(5, 7).mul(50).to(dtype)
+
+    assert sent.to("axl").cpu().equal(sent)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_a_strided_view_moves_as_its_elements(dtype: torch.dtype) -> None:
+    """Transposed and sliced views are copied element by element, in both directions."""
+    base = torch.randn(6, 8).mul(50).to(dtype)
+    device = base.to("axl")
+
+    assert device.t()[1::2].cpu().equal(base.t()[1::2])
+    device[::2, 3:5] = base[1::2, 3:5].to("axl")
+    base[::2, 3:5] = base[1::2, 3:5].clone()
+    assert device.cpu().equal(base)
+
+
+def test_conversion_on_the_way_gives_the_cpus_values() -> None:
+    """A copy that changes the type rounds as the CPU does."""
+    source = torch.randn(100) * 1000
+    for dtype in (torch.bfloat16, torch.int32, torch.float64, torch.bool):
+        assert source.to("axl").to(dtype).cpu().equal(source.to(dtype))
+        assert source.to("axl", dtype).cpu().equal(source.to(dtype))
+
+
+def test_large_copies_arrive_whole() -> None:
+    """More than the staging ring holds, in pieces that do not divide it."""
+    source = torch.arange(3_000_001, dtype=torch.int64)
+
+    assert source.to("axl").cpu().equal(source)
+
+
+def test_lazy_conjugates_and_negatives_are_resolved() -> None:
+    """A conjugate view copies its values, not its memory."""
+    source = torch.randn(4, dtype=torch.complex64)
+    device = source.to("axl")
+
+    assert device.conj().cpu().resolve_conj().equal(source.conj().resolve_conj())
+    target = torch.zeros(4, dtype=torch.complex64, device="axl")
+    target.copy_(source.conj())
+    assert target.cpu().equal(source.conj().resolve_conj())
+    target.conj().copy_(source)
+    assert target.cpu().equal(source.conj().resolve_conj())
+
+
+def test_empty_tensors_are_tensors() -> None:
+    """A tensor without elements can be made, copied, viewed and computed with."""
+    empty = torch.empty(0, 3, device="axl")
+
+    assert (empty + 1).shape == (0, 3)
+    assert empty.t().cpu().shape == (3, 0)
+    assert empty.sum().item() == 0.0
+
+
+def test_resize_keeps_what_fits() -> None:
+    """A storage that grows keeps its elements."""
+    tensor = torch.arange(4.0, device="axl")
+    tensor.resize_(6)
+
+    assert tensor[:4].cpu().tolist() == [0.0, 1.0, 2.0, 3.0]
+
+
+def test_mixed_devices_are_refused() -> None:
+    """A tensor of the CPU beside one of axl is an error; a number is not."""
+    device = torch.ones(2, device="axl")
+
+    with pytest.raises(RuntimeError, match="same device"):
+        device + torch.ones(2)
+    with pytest.raises(RuntimeError, match="same device"):
+        torch.special.zeta(device, torch.ones(2))
+    assert (device + torch.tensor(1.0)).cpu().tolist() == [2.0, 2.0]
+
+
+def test_a_device_that_is_not_there_is_refused() -> None:
+    """The error says how many there are and how to list them."""
+    with pytest.raises(RuntimeError, match=r"axl:9 does not exist: there are 4.*accel-info"):
+        torch.ones(2, device="axl:9")
+
+
+def test_sparse_layouts_are_refused() -> None:
+    """The error says what to do instead."""
+    with pytest.raises((RuntimeError, NotImplementedError)):
+        torch.empty(2, 2, layout=torch.sparse_csr, device="axl")
+
+
+def test_fallbacks_come_back_and_are_counted() -> None:
+    """An operator that the device lacks runs on the CPU; its result is on the device."""
+    source = torch.rand(5)
+    result = torch.special.bessel_j0(source.to("axl"))
+
+    assert result.device.type == "axl"
+    assert result.cpu().equal(torch.special.bessel_j0(source))
+    assert sum(torch.axl.fallbacks().values()) == 1
+
+
+def test_out_arguments_of_fallbacks_are_written_and_resized() -> None:
+    """`out` is filled in place, and gets the result's shape."""
+    values = torch.tensor([3.0, 1.0, 2.0], device="axl")
+    out = (torch.empty(0, device="axl"), torch.empty(0, dtype=torch.int64, device="axl"))
+    torch.sort(values, out=out)
+
+    assert out[0].cpu().tolist() == [1.0, 2.0, 3.0]
+    assert out[1].cpu().tolist() == [1, 2, 0]
+
+
+def test_autograd_runs_on_the_device() -> None:
+    """Gradients are on the device and equal the CPU's."""
+    source = torch.randn(4, 4)
+    device = source.to("axl").requires_grad_()
+    host = source.clone().requires_grad_()
+    (device * device).sum().backward()
+    (host * host).sum().backward()
+
+    assert device.grad is not None
+    assert host.grad is not None
+    assert device.grad.device.type == "axl"
+    torch.testing.assert_close(device.grad.cpu(), host.grad)
