@@ -8,10 +8,12 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
+import diag.topo.diff_schema
 import diag.topo.schema
 import diag.trace.report_schema
 
 PUBLISHED: Final[dict[str, dict[str, Any]]] = {
+    "topology-diff.schema.json": diag.topo.diff_schema.SCHEMA,
     "topology.schema.json": diag.topo.schema.SCHEMA,
     "trace-report.schema.json": diag.trace.report_schema.SCHEMA,
 }

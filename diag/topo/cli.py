@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -13,13 +14,16 @@ import typer
 
 from diag.printable import printable
 from diag.terminal import accept_any_encoding, version_text
+from diag.topo.diff import compare, difference_document
 from diag.topo.document import document_of, to_document
-from diag.topo.findings import find
+from diag.topo.findings import Finding, find
 from diag.topo.library import opens_as
 from diag.topo.model import Endpoint, Port, Rack
 from diag.topo.protocol import Source, SourceError, SourceUsageError
 from diag.topo.render import plain, render_endpoint, render_port, render_table, render_tree
+from diag.topo.render_diff import render_difference
 from diag.topo.sources import open_source
+from diag.topo.sources.file import FileSource
 
 FAILED: Final = 1
 USAGE: Final = 2
@@ -40,6 +44,8 @@ Examples:
   accel-info --json | jq .endpoints[].address
 
   accel-info --save before.json; accel-info --source file:before.json
+
+  accel-info --diff before.json                 what has changed since then
 """
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -63,8 +69,16 @@ def info(  # noqa: PLR0913, PLR0917 - one per option
     table: Annotated[bool, typer.Option("--table", help="One line per endpoint.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The whole tree as JSON.")] = False,
     save: Annotated[Path | None, typer.Option("--save", help="Save a snapshot.")] = None,
+    diff: Annotated[
+        str | None,
+        typer.Option("--diff", metavar="FILE", help="What has changed since that snapshot."),
+    ] = None,
     check: Annotated[
-        bool, typer.Option("--check", help="Exit status 1 if there is an error or a warning.")
+        bool,
+        typer.Option(
+            "--check",
+            help="Exit status 1 if there is an error or a warning; with --diff, a new one.",
+        ),
     ] = False,
     _version: Annotated[
         bool,
@@ -77,12 +91,29 @@ def info(  # noqa: PLR0913, PLR0917 - one per option
         rack = opened.read()
         if save is not None:
             _save(rack, save)
-        _show(opened, rack, subject, table=table, as_json=as_json)
+        if diff is not None:
+            if subject is not None or table:
+                raise SourceUsageError("--diff compares whole trees: neither OBJECT nor --table")
+            worrying = _show_difference(FileSource(diff).read(), rack, as_json=as_json)
+        else:
+            worrying = find(rack)
+            _show(opened, rack, subject, table=table, as_json=as_json)
     except SourceError as error:
         typer.echo(f"accel-info: {error}", err=True)
         raise typer.Exit(USAGE if isinstance(error, SourceUsageError) else FAILED) from None
-    if check and any(finding.severity != "note" for finding in find(rack)):
+    if check and any(finding.severity != "note" for finding in worrying):
         raise typer.Exit(FAILED)
+
+
+def _show_difference(before: Rack, after: Rack, *, as_json: bool) -> Sequence[Finding]:
+    """Print it; the findings that are new."""
+    difference = compare(before, after)
+    if as_json:
+        _print_json(difference_document(difference, before, after))
+    else:
+        for line in render_difference(difference, _paint()):
+            typer.echo(line)
+    return difference.new_findings
 
 
 def _show(source: Source, rack: Rack, subject: str | None, *, table: bool, as_json: bool) -> None:

@@ -3,13 +3,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
-from diag.topo.model import Endpoint, Link, Port, Rack
+from diag.topo.model import Aer, Endpoint, Link, Port, Rack
 from diag.topo.text import short_link, size
 from pyaccel.spec.formats import PCI_DEVICE_ID, PCI_VENDOR_ID
+
+_ACS: Final = re.compile(
+    r"ACS redirects requests at port ([0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7])"
+)
+"""The driver's reason (drivers/linux/axl_peer.c)."""
 
 Severity = Literal["error", "warning", "note"]
 
@@ -25,9 +31,15 @@ class Finding:
     advice: str
 
 
-def find(rack: Rack) -> list[Finding]:
-    """All findings, errors first, then in the order of the tree."""
-    found = [*_links(rack), *_cards(rack)]
+def find(rack: Rack, earlier: Rack | None = None) -> list[Finding]:
+    """All findings, errors first, then in the order of the tree.
+
+    Args:
+        rack: to look at.
+        earlier: the same rack before, to see which error counters grew since then.
+    """
+    found = [] if earlier is None else list(_growing_errors(rack, earlier))
+    found += [*_links(rack), *_buses(rack), *_cards(rack)]
     for endpoint in rack.endpoints:
         found += [*_health(endpoint), *_address(endpoint), *_linux(endpoint), *_peers(endpoint)]
     order = {"error": 0, "warning": 1, "note": 2}
@@ -51,6 +63,55 @@ def _slow_link(port: Port) -> Finding:
         f"the link below runs at {short_link(port.link)}, both ends can do {short_link(best)}",
         f"reseat the card or cable below {port.bdf}{where}, then look for corrected errors there",
     )
+
+
+def _growing_errors(rack: Rack, earlier: Rack) -> Iterator[Finding]:
+    """Ends of links where errors were counted since the earlier picture."""
+    before = {member.bdf: member.aer for member in _ends(earlier)}
+    for member in _ends(rack):
+        grown = _growth(before.get(member.bdf, Aer()), member.aer)
+        if not grown:
+            continue
+        counts = ", ".join(f"{count} {kind}" for kind, count in grown.items())
+        yield Finding(
+            "warning" if set(grown) == {"correctable"} else "error",
+            "errors-growing",
+            member.bdf,
+            f"new errors at this end of its link: {counts}",
+            "reseat the card or cable and see whether they go with the card or stay with the slot",
+        )
+
+
+def _ends(rack: Rack) -> Iterator[Port | Endpoint]:
+    yield from rack.ports
+    yield from rack.endpoints
+
+
+def _growth(before: Aer, after: Aer) -> dict[str, int]:
+    """By kind, where a counter grew; one that went down was reset, and says nothing."""
+    pairs = {
+        "correctable": (before.correctable_count, after.correctable_count),
+        "non-fatal": (before.nonfatal_count, after.nonfatal_count),
+        "fatal": (before.fatal_count, after.fatal_count),
+    }
+    return {
+        kind: now - then
+        for kind, (then, now) in pairs.items()
+        if then is not None and now is not None and now > then
+    }
+
+
+def _buses(rack: Rack) -> Iterator[Finding]:
+    """Bridges that got no bus number when the one above them had none left (0: not set up)."""
+    for port in rack.ports:
+        if port.secondary == 0:
+            yield Finding(
+                "error",
+                "bus-numbers-exhausted",
+                port.bdf,
+                "no bus number was left for what is below: nothing is found there",
+                "boot with pci=assign-busses, or give hot-plug ports fewer: pci=hpbussize=2",
+            )
 
 
 def _cards(rack: Rack) -> Iterator[Finding]:
@@ -148,10 +209,13 @@ def _peers(endpoint: Endpoint) -> Iterator[Finding]:
     peers = endpoint.peers or ()
     for reason in dict.fromkeys(peer.reason for peer in peers if not peer.reachable):
         count = sum(peer.reason == reason for peer in peers)
+        port = _ACS.search(reason or "")
         yield Finding(
             "note",
-            "peer-unreachable",
+            "acs-blocks-peers" if port else "peer-unreachable",
             endpoint.bdf,
             f"{count} of {len(peers)} peers are reached through host memory only: {reason}",
-            "nothing needs to be done; copies between them take two steps",
+            f"to allow it, where no virtual machine relies on it: pci=disable_acs_redir={port[1]}"
+            if port
+            else "nothing needs to be done; copies between them take two steps",
         )

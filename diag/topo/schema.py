@@ -111,7 +111,7 @@ _ENDPOINT: Final = members(
     },
     "An endpoint; unavailable says by member name why something is null.",
 )
-_FINDING: Final = members(
+FINDING: Final = members(
     {
         "severity": {"enum": ["error", "warning", "note"]},
         "rule": {"type": "string", "maxLength": 64},
@@ -136,7 +136,7 @@ SCHEMA: Final[dict[str, Any]] = {
             "live_reason": or_null(TEXT),
             "ports": array(_PORT, 4096),
             "endpoints": array(_ENDPOINT, 4096),
-            "findings": array(_FINDING, 65536),
+            "findings": array(FINDING, 65536),
         },
         "A PCI tree as accel-info --json prints it.",
     ),

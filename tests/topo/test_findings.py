@@ -8,7 +8,7 @@ import dataclasses
 import pytest
 
 from diag.topo.findings import Finding, find
-from diag.topo.model import Address, Link
+from diag.topo.model import Address, Aer, Link, Peer
 from tests.build.topologies import STALE, endpoint, link, port, rack
 
 
@@ -84,3 +84,42 @@ def test_errors_come_first() -> None:
     """The worst is read first."""
     tree = rack(endpoint(count=2, address=STALE), ports=(port(link=link(width=1)),))
     assert [finding.severity for finding in find(tree)] == ["error", "warning", "note"]
+
+
+def test_a_bridge_without_bus_numbers_hides_what_is_below() -> None:
+    """Linux gives it bus 0 then."""
+    finding = only(find(rack(ports=(port(secondary=0, subordinate=0),))))
+    assert (finding.rule, finding.severity) == ("bus-numbers-exhausted", "error")
+    assert "pci=assign-busses" in finding.advice
+
+
+def test_acs_between_peers_names_the_parameter_that_helps() -> None:
+    """In the words of the driver, with the port that redirects."""
+    reason = "ACS redirects requests at port 0000:02:01.0"
+    peers = (Peer("card:0x0000000000000001/1", "0000:05:00.0", reachable=False, reason=reason),)
+    finding = only(find(rack(endpoint(peers=peers))))
+    assert (finding.rule, finding.severity) == ("acs-blocks-peers", "note")
+    assert "pci=disable_acs_redir=0000:02:01.0" in finding.advice
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "severity"),
+    [
+        (Aer(1, 0, 0), Aer(2, 0, 0), "warning"),
+        (Aer(1, 0, 0), Aer(1, 1, 0), "error"),
+        (Aer(1, 0, 0), Aer(2, 0, 3), "error"),
+        (Aer(1, 0, 0), Aer(1, 0, 0), None),
+        (Aer(5, 0, 0), Aer(0, 0, 0), None),
+        (Aer(), Aer(5, 0, 0), None),
+        (Aer(5, 0, 0), Aer(), None),
+    ],
+)
+def test_errors_that_grow_are_told_at_their_end(
+    before: Aer, after: Aer, severity: str | None
+) -> None:
+    """Reset or unknown counters say nothing."""
+    earlier, later = (rack(endpoint(aer=aer)) for aer in (before, after))
+    found = find(later, earlier)
+    assert [each.severity for each in found] == ([severity] if severity else [])
+    assert all(each.subject == "0000:01:00.0" for each in found)
+    assert find(later) == []
