@@ -147,6 +147,11 @@ class Endpoint:
         return f"{self.card_name}/{self.index}" if known else None
 
     @property
+    def key(self) -> str:
+        """What tells it from the others of its rack: its identity, else its bus address."""
+        return self.identity or self.bdf
+
+    @property
     def card_name(self) -> str | None:
         """The card that it is on: card:0xSERIAL."""
         return None if self.serial is None else f"card:0x{self.serial:016x}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 from diag.topo.model import Rack
 
@@ -64,12 +64,16 @@ class Sample:
         wall_ns: what the clock on the wall said; it may jump.
         rack: the tree and its state.
         readings: by endpoint number; none for an endpoint that did not answer.
+        state: live, or stale: no answer in time, or gone: the source is not there.
+        reason: why it is not live.
     """
 
     time_ns: int
     wall_ns: int
     rack: Rack
     readings: Mapping[int, Readings]
+    state: Literal["live", "stale", "gone"] = "live"
+    reason: str | None = None
 
 
 class Sampler(Protocol):

@@ -36,6 +36,7 @@ SHELLS = {
     "diag/topo/sources/__init__.py": "chooses a source",
     "diag/topo/sources/attributes.py": "files and threads",
     "diag/topo/sources/file.py": "files",
+    "diag/topo/sources/following.py": "threads and clocks",
     "diag/topo/sources/kernel.py": "files",
     "diag/topo/sources/rack.py": "sockets",
     "diag/topo/sources/tree_sampler.py": "clocks",

@@ -7,6 +7,7 @@ from diag.printable import printable
 from diag.topo.protocol import Source, SourceUsageError
 from diag.topo.sampling import Sampler
 from diag.topo.sources.file import FileSource
+from diag.topo.sources.following import Follower
 from diag.topo.sources.kernel import KernelSource
 from diag.topo.sources.rack import RackSource
 from diag.topo.sources.tree_sampler import TreeSampler
@@ -38,3 +39,8 @@ def open_sampler(text: str) -> Sampler:
     """What takes samples of the source of that name; see `open_source`."""
     source = open_source(text)
     return source.sampler() if isinstance(source, RackSource) else TreeSampler(source)
+
+
+def follow(text: str) -> Follower:
+    """Samples of the source of that name that always come, and in time."""
+    return Follower(open_sampler(text))
