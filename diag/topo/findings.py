@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from diag.topo.model import Aer, Endpoint, Link, Port, Rack
+from diag.topo.links import LinkEnds, links
+from diag.topo.model import Aer, Endpoint, Port, Rack
 from diag.topo.text import short_link, size
 from pyaccel.spec.formats import PCI_DEVICE_ID, PCI_VENDOR_ID
 
@@ -47,20 +48,17 @@ def find(rack: Rack, earlier: Rack | None = None) -> list[Finding]:
 
 
 def _links(rack: Rack) -> Iterator[Finding]:
-    for port in rack.ports:
-        # An upstream port sees the same link as the port above it.
-        if port.kind != "upstream" and port.link.below_capability:
-            yield _slow_link(port)
+    return (_slow_link(link) for link in links(rack) if link.below_capability)
 
 
-def _slow_link(port: Port) -> Finding:
-    best = Link(port.link.max_speed, port.link.max_width, None, None)
+def _slow_link(link: LinkEnds) -> Finding:
+    port = link.upper
     where = f" (slot {port.slot})" if port.slot is not None else ""
     return Finding(
         "warning",
         "link-below-capability",
         port.bdf,
-        f"the link below runs at {short_link(port.link)}, both ends can do {short_link(best)}",
+        f"the link below runs at {short_link(port.link)}, both ends can do {short_link(link.best)}",
         f"reseat the card or cable below {port.bdf}{where}, then look for corrected errors there",
     )
 
