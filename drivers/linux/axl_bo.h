@@ -15,7 +15,7 @@ struct axl_vm;
 
 /* One kind of memory. What is NULL never happens to it. */
 struct axl_bo_ops {
-	u32 va_kind; /* enum axl_vm_kind: its part of the device address space */
+	u32 va_kind; /* enum axl_va_kind: its part of the device address space */
 	bool exportable; /* as a dma-buf */
 	bool write_combined; /* for the CPU */
 	bool in_endpoint; /* so the CPU reaches it only while the endpoint is awake */

@@ -46,7 +46,7 @@ static void axl_bo_device_release(struct axl_bo *bo)
 }
 
 const struct axl_bo_ops axl_bo_device_ops = {
-	.va_kind = AXL_VM_DEVICE,
+	.va_kind = AXL_VA_DEVICE,
 	.exportable = true,
 	.write_combined = true,
 	.in_endpoint = true,

@@ -121,7 +121,7 @@ static void axl_bo_host_release(struct axl_bo *bo)
 }
 
 const struct axl_bo_ops axl_bo_host_ops = {
-	.va_kind = AXL_VM_HOST,
+	.va_kind = AXL_VA_HOST,
 	.exportable = true,
 	.shmem = true,
 	.back = axl_bo_host_back,

@@ -99,7 +99,7 @@ static void axl_bo_peer_release(struct axl_bo *bo)
 }
 
 static const struct axl_bo_ops axl_bo_peer_ops = {
-	.va_kind = AXL_VM_PEER,
+	.va_kind = AXL_VA_PEER,
 	.begin_map = axl_bo_peer_begin_map,
 	.end_map = axl_bo_peer_end_map,
 	.map = axl_bo_peer_map,

@@ -143,7 +143,7 @@ static void axl_bo_user_release(struct axl_bo *bo)
 
 /* No pages for the CPU: the process has them mapped. Not exported: they are its own. */
 static const struct axl_bo_ops axl_bo_user_ops = {
-	.va_kind = AXL_VM_HOST,
+	.va_kind = AXL_VA_HOST,
 	.map = axl_bo_host_map,
 	.unmap_dma = axl_bo_user_unmap_dma,
 	.release = axl_bo_user_release,

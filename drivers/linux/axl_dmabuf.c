@@ -71,7 +71,7 @@ static void axl_dmabuf_release(struct axl_bo *bo)
 }
 
 static const struct axl_bo_ops axl_dmabuf_bo_ops = {
-	.va_kind = AXL_VM_HOST,
+	.va_kind = AXL_VA_HOST,
 	.map = axl_bo_host_map,
 	.unmap_dma = axl_dmabuf_unmap_dma,
 	.release = axl_dmabuf_release,

@@ -116,16 +116,16 @@ static void axl_fdinfo_sum(struct drm_file *file, struct axl_fdinfo_memory *sums
  */
 static void axl_fdinfo_show_memory(struct drm_printer *p, struct drm_file *file)
 {
-	static const char *const names[AXL_VM_KIND_END] = {
-		[AXL_VM_DEVICE] = "device",
-		[AXL_VM_HOST] = "memory",
-		[AXL_VM_PEER] = "peer",
+	static const char *const names[AXL_VA_KIND_END] = {
+		[AXL_VA_DEVICE] = "device",
+		[AXL_VA_HOST] = "memory",
+		[AXL_VA_PEER] = "peer",
 	};
-	struct axl_fdinfo_memory sums[AXL_VM_KIND_END] = {};
+	struct axl_fdinfo_memory sums[AXL_VA_KIND_END] = {};
 	unsigned int i;
 
 	axl_fdinfo_sum(file, sums);
-	for (i = AXL_VM_DEVICE; i < AXL_VM_KIND_END; i++) {
+	for (i = AXL_VA_DEVICE; i < AXL_VA_KIND_END; i++) {
 		drm_printf(p, "drm-total-%s:\t%llu KiB\n", names[i], sums[i].total >> 10);
 		drm_printf(p, "drm-shared-%s:\t%llu KiB\n", names[i], sums[i].shared >> 10);
 		drm_printf(p, "drm-resident-%s:\t%llu KiB\n", names[i], sums[i].total >> 10);

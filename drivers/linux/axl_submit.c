@@ -1,70 +1,62 @@
 // SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
-/* Submission: copy a batch, check it, wait for what it depends on, push it in one piece. */
-#include <linux/slab.h>
+/*
+ * Submission: wait for what a batch depends on and for room, copy it into the ring, let the
+ * core check it there, tell the endpoint.
+ *
+ * All from the copy on happens under the queue lock: a reset, or another submitter, comes
+ * before or after it. Pages that are not there cannot be brought in under a spinlock; the
+ * copy stops at them, and begins again after they were brought in without the lock, as
+ * writes into the page cache do.
+ */
+#include <linux/pagemap.h>
+#include <linux/sched/signal.h>
 #include <linux/uaccess.h>
 
 #include <drm/drm_syncobj.h>
 
 #include "axl_accel.h"
-#include "axl_cmd.h"
 #include "axl_file.h"
 #include "axl_ioctl.h"
 #include "axl_queue.h"
 
 struct axl_batch {
-	const u8 *slots; /* the kernel's copy */
-	struct axl_qp_push *pushes; /* one for each command: at most slot_count */
+	const u8 __user *slots;
 	u32 slot_count;
-	u32 push_count;
 	bool nonblock;
 	bool quiet; /* no interrupt is wanted */
 	struct axl_job *job;
+	size_t copied; /* bytes, when last tried */
+	struct axl_qp_refusal refusal;
 	u64 sequence; /* out: of the last command */
 };
 
-/* --- direction --------------------------------------------------------------------- */
-
-static u8 axl_submit_direction(const struct axl_cmd_summary *command)
-{
-	u64 src = command->has_src ? command->src_va >> AXL_VM_KIND_SHIFT : AXL_VM_DEVICE;
-	u64 dst = command->dst_va >> AXL_VM_KIND_SHIFT;
-
-	if (!command->has_dst || dst == 0 || dst >= AXL_VM_KIND_END)
-		return AXL_DIRECTION_NONE;
-	if (src == AXL_VM_PEER || dst == AXL_VM_PEER)
-		return AXL_DIRECTION_PEER;
-	if (dst == AXL_VM_DEVICE)
-		return src == AXL_VM_HOST ? AXL_DIRECTION_HOST_TO_DEVICE :
-					    AXL_DIRECTION_DEVICE_TO_DEVICE;
-	return src == AXL_VM_HOST ? AXL_DIRECTION_HOST_TO_HOST : AXL_DIRECTION_DEVICE_TO_HOST;
-}
-
 /* --- batch --------------------------------------------------------------------------- */
 
-/*
- * Nothing reaches the ring unless every command of the batch is well formed. What the
- * check finds out is kept for the push, which happens under the queue lock.
- */
-static int axl_submit_check(struct axl_queue *queue, struct axl_batch *batch)
+/* Queue lock held. Whether all of it could be read. */
+static bool axl_submit_copy(struct axl_batch *batch, void *to, size_t bytes)
 {
-	struct axl_cmd_summary summary;
-	u32 at;
+	size_t left;
 
-	for (at = 0; at < batch->slot_count; at += summary.slots) {
-		const u8 *slots = batch->slots + (size_t)at * AXL_SLOT_BYTES;
+	pagefault_disable();
+	left = __copy_from_user_inatomic(to, batch->slots + batch->copied, bytes);
+	pagefault_enable();
+	batch->copied += bytes - left;
+	return !left;
+}
 
-		if (axl_cmd_check(slots, batch->slot_count - at, &summary)) {
-			drm_dbg(&queue->adev->drm, "queue=%u slot=%u: %s\n", queue->index, at,
-				summary.problem ? summary.problem : "malformed");
-			return -EINVAL;
-		}
-		batch->pushes[batch->push_count++] = (struct axl_qp_push){
-			.slots = slots,
-			.slot_count = summary.slots,
-			.direction = axl_submit_direction(&summary),
-			.bytes = summary.bytes,
-		};
-	}
+/* Queue lock held. -EAGAIN: no room now; -EFAULT: not all of the slots could be read. */
+static int axl_submit_fill(struct axl_queue *queue, struct axl_batch *batch)
+{
+	struct axl_qp_room room;
+	int err = axl_qp_find_room(&queue->qp, batch->slot_count, &room);
+
+	if (err)
+		return axl_errno(err);
+	batch->copied = 0;
+	if (!axl_submit_copy(batch, room.part[0], room.bytes[0]))
+		return -EFAULT;
+	if (room.bytes[1] && !axl_submit_copy(batch, room.part[1], room.bytes[1]))
+		return -EFAULT;
 	return 0;
 }
 
@@ -72,40 +64,51 @@ static int axl_submit_check(struct axl_queue *queue, struct axl_batch *batch)
  * Queue lock held: whether the batch ends with an interrupt. Of quiet ones at least each
  * half ring does, for those who wait for room.
  */
-static bool axl_submit_wants_interrupt(struct axl_queue *queue, const struct axl_batch *batch)
+static bool axl_submit_wants_interrupt(const struct axl_queue *queue, const struct axl_batch *batch)
 {
-	queue->quiet_slots += batch->slot_count;
-	if (batch->quiet && queue->quiet_slots <= queue->slot_count / 2)
-		return false;
-	queue->quiet_slots = 0;
-	return true;
+	return !batch->quiet || queue->quiet_slots + batch->slot_count > queue->slot_count / 2;
 }
 
-/* Queue lock held; there is room and every command was checked. */
-static int axl_submit_push(struct axl_queue *queue, struct axl_batch *batch)
+/* Queue lock held. */
+static int axl_submit_accept(struct axl_queue *queue, struct axl_batch *batch)
 {
-	struct axl_qp_batch pushed = {
-		.pushes = batch->pushes,
-		.count = batch->push_count,
+	struct axl_qp_batch filled = {
+		.slot_count = batch->slot_count,
 		.context = queue->vm->number,
 		.interrupt = axl_submit_wants_interrupt(queue, batch),
 	};
+	struct axl_job *job = batch->job;
 	int err;
 
-	batch->job->first_sequence = queue->qp.next_sequence;
-	batch->job->interrupt = pushed.interrupt;
-	err = axl_qp_push(&queue->qp, &pushed, &batch->sequence);
-	if (WARN_ON_ONCE(err))
+	job->first_sequence = queue->qp.next_sequence;
+	err = axl_qp_accept(&queue->qp, &filled, &batch->refusal);
+	if (err)
 		return axl_errno(err);
-	batch->job->last_sequence = batch->sequence;
-	if (batch->job->interrupt)
+	batch->sequence = queue->qp.next_sequence - 1;
+	job->last_sequence = batch->sequence;
+	job->interrupt = filled.interrupt;
+	if (job->interrupt)
 		queue->interrupt_sequence = batch->sequence;
+	queue->quiet_slots = job->interrupt ? 0 : queue->quiet_slots + batch->slot_count;
+	return 0;
+}
+
+/* Queue lock held. */
+static int axl_submit_push(struct axl_queue *queue, struct axl_batch *batch)
+{
+	int ret = axl_submit_fill(queue, batch);
+
+	if (!ret)
+		ret = axl_submit_accept(queue, batch);
+	if (ret)
+		return ret;
 	axl_job_begin(batch->job, queue);
+	dma_fence_get(&batch->job->fence);
 	axl_qp_ring(&queue->qp);
 	return 0;
 }
 
-/* -EAGAIN: no room now. On success the job belongs to the queue; a reference is ours. */
+/* On success the job belongs to the queue; a reference is ours. */
 static int axl_submit_try(struct axl_queue *queue, struct axl_batch *batch)
 {
 	int ret;
@@ -113,12 +116,10 @@ static int axl_submit_try(struct axl_queue *queue, struct axl_batch *batch)
 	spin_lock(&queue->lock);
 	if (queue->over)
 		ret = queue->over;
-	else if (queue->closed || axl_qp_space(&queue->qp) < batch->slot_count)
+	else if (queue->closed)
 		ret = -EAGAIN;
 	else
 		ret = axl_submit_push(queue, batch);
-	if (!ret)
-		dma_fence_get(&batch->job->fence);
 	spin_unlock(&queue->lock);
 	return ret;
 }
@@ -138,7 +139,8 @@ static int axl_submit_sleep(struct axl_queue *queue, struct axl_batch *batch, in
 						  axl_submit_is_decided(queue, batch, ret), nap);
 }
 
-static int axl_submit_batch(struct axl_queue *queue, struct axl_batch *batch)
+/* -EFAULT: as axl_submit_try(). */
+static int axl_submit_when_room(struct axl_queue *queue, struct axl_batch *batch)
 {
 	int ret, woken;
 
@@ -151,6 +153,29 @@ static int axl_submit_batch(struct axl_queue *queue, struct axl_batch *batch)
 		woken = axl_submit_sleep(queue, batch, &ret);
 	} while (woken == -ETIME);
 	return woken ? woken : ret;
+}
+
+static int axl_submit_batch(struct axl_queue *queue, struct axl_batch *batch)
+{
+	size_t bytes = (size_t)batch->slot_count * AXL_SLOT_BYTES;
+	int ret;
+
+	for (;;) {
+		ret = axl_submit_when_room(queue, batch);
+		if (ret != -EFAULT)
+			break;
+		/* From where it stopped: that very byte may be what can never be read. */
+		if (fault_in_readable(batch->slots + batch->copied, bytes - batch->copied))
+			break;
+		/* Another thread may take the pages away each time. */
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+	}
+	if (batch->refusal.problem)
+		drm_dbg(&queue->adev->drm, "queue=%u slot=%u: %s\n", queue->index,
+			batch->refusal.slot, batch->refusal.problem);
+	return ret;
 }
 
 /* --- arguments ----------------------------------------------------------------------- */
@@ -209,16 +234,15 @@ static int axl_submit_args(struct axl_queue *queue, struct drm_file *file,
 			   struct drm_axl_submit *args, struct axl_batch *batch)
 {
 	struct drm_syncobj *out = NULL;
-	int ret = axl_submit_check(queue, batch);
+	int ret = 0;
 
-	if (ret)
-		return ret;
 	if (args->out_sync) {
 		out = drm_syncobj_find(file, args->out_sync);
 		if (!out)
 			return -ENOENT;
 	}
-	ret = axl_submit_wait(queue, file, args);
+	if (args->in_sync_count)
+		ret = axl_submit_wait(queue, file, args);
 	if (!ret)
 		ret = axl_submit_out(queue, batch, out);
 	if (!ret)
@@ -228,33 +252,24 @@ static int axl_submit_args(struct axl_queue *queue, struct drm_file *file,
 	return ret;
 }
 
-static int axl_submit_copy(struct axl_queue *queue, struct drm_file *file,
-			   struct drm_axl_submit *args)
+static int axl_submit_slots(struct axl_queue *queue, struct drm_file *file,
+			    struct drm_axl_submit *args)
 {
 	struct axl_batch batch = {
+		.slots = u64_to_user_ptr(args->slots),
 		.slot_count = args->slot_count,
 		.nonblock = args->flags & DRM_AXL_SUBMIT_NONBLOCK,
 		.quiet = args->flags & DRM_AXL_SUBMIT_NO_INTERRUPT,
 	};
-	u8 *slots;
-	int ret = -EFAULT;
 
 	if (!args->slot_count)
 		return -EINVAL;
 	if (args->slot_count > queue->slot_count)
 		return -E2BIG;
-	/* In one piece: the pushes, then the slots. */
-	batch.pushes = kvmalloc_array(args->slot_count, sizeof(*batch.pushes) + AXL_SLOT_BYTES,
-				      GFP_KERNEL);
-	if (!batch.pushes)
-		return -ENOMEM;
-	slots = (u8 *)(batch.pushes + args->slot_count);
-	batch.slots = slots;
-	if (!copy_from_user(slots, u64_to_user_ptr(args->slots),
-			    (size_t)args->slot_count * AXL_SLOT_BYTES))
-		ret = axl_submit_args(queue, file, args, &batch);
-	kvfree(batch.pushes);
-	return ret;
+	/* For all copies: those under the lock do not ask. */
+	if (!access_ok(batch.slots, (size_t)args->slot_count * AXL_SLOT_BYTES))
+		return -EFAULT;
+	return axl_submit_args(queue, file, args, &batch);
 }
 
 int axl_submit_ioctl(struct drm_device *drm, void *data, struct drm_file *file)
@@ -273,7 +288,7 @@ int axl_submit_ioctl(struct drm_device *drm, void *data, struct drm_file *file)
 	queue = axl_file_queue_get(file, args->queue_id);
 	if (!queue)
 		return -ENOENT;
-	ret = axl_submit_copy(queue, file, args);
+	ret = axl_submit_slots(queue, file, args);
 	axl_queue_put(queue);
 	return ret;
 }

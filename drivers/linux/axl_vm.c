@@ -18,7 +18,7 @@ struct axl_mapping {
 
 static void axl_vm_free_mapping(struct axl_vm *vm, struct axl_mapping *mapping)
 {
-	axl_range_free(&vm->va[mapping->va >> AXL_VM_KIND_SHIFT], mapping->va);
+	axl_range_free(&vm->va[mapping->va >> AXL_VA_KIND_SHIFT], mapping->va);
 	drm_gem_object_put(&mapping->bo->base);
 	kfree(mapping);
 }
@@ -78,7 +78,7 @@ static void axl_vm_release(struct kref *ref)
 	unsigned int i;
 
 	axl_bo_peer_forget(vm);
-	for (i = 1; i < AXL_VM_KIND_END; i++)
+	for (i = 1; i < AXL_VA_KIND_END; i++)
 		axl_range_deinit(&vm->va[i]);
 	xa_destroy(&vm->mappings);
 	mutex_destroy(&vm->lock);
@@ -96,9 +96,9 @@ static int axl_vm_init_ranges(struct axl_vm *vm)
 	unsigned int i;
 	int err = AXL_OK;
 
-	for (i = 1; i < AXL_VM_KIND_END && !err; i++)
-		err = axl_range_init(&vm->va[i], &vm->adev->os, (u64)i << AXL_VM_KIND_SHIFT,
-				     1ull << AXL_VM_KIND_SHIFT, PAGE_SIZE);
+	for (i = 1; i < AXL_VA_KIND_END && !err; i++)
+		err = axl_range_init(&vm->va[i], &vm->adev->os, (u64)i << AXL_VA_KIND_SHIFT,
+				     1ull << AXL_VA_KIND_SHIFT, PAGE_SIZE);
 	return axl_errno(err);
 }
 

@@ -8,15 +8,7 @@
 #include "axl_bo.h"
 #include "axl_device.h"
 #include "axl_pt.h"
-
-/* Bits 47:40 of a device virtual address: the direction of a command without a look-up. */
-#define AXL_VM_KIND_SHIFT 40
-enum axl_vm_kind {
-	AXL_VM_DEVICE = 1,
-	AXL_VM_HOST = 2,
-	AXL_VM_PEER = 3, /* device memory of another endpoint */
-	AXL_VM_KIND_END = 4,
-};
+#include "axl_va.h"
 
 struct axl_vm {
 	struct kref ref;
@@ -33,7 +25,7 @@ struct axl_vm {
 	bool asleep; /* the endpoint is: its registers must not be touched */
 	bool stale; /* something was unmapped meanwhile, which the endpoint may still know */
 	struct axl_pt pt;
-	struct axl_range va[AXL_VM_KIND_END]; /* [0] is unused */
+	struct axl_range va[AXL_VA_KIND_END]; /* [0] is unused */
 	struct xarray mappings; /* struct axl_mapping by page number */
 	struct list_head unmapped; /* mappings that commands in flight may still use */
 };

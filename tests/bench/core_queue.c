@@ -8,6 +8,7 @@
 
 #include "axl_os_host.h"
 #include "axl_qp.h"
+#include "push.h"
 
 #define BATCH 64u
 #define ROUNDS 40000u
@@ -32,9 +33,6 @@ static void complete(struct axl_qp *qp, uint64_t sequence, uint32_t index)
 
 static uint64_t run(struct axl_qp *qp)
 {
-	struct axl_cmd_header slot[4] = { { .slots = 1 } };
-	struct axl_qp_push push = { .slots = slot, .slot_count = 1 };
-	struct axl_qp_batch batch = { .pushes = &push, .count = 1, .interrupt = true };
 	static struct axl_cqe out[BATCH];
 	uint64_t begin, spent = 0;
 	uint32_t round, i;
@@ -45,7 +43,7 @@ static uint64_t run(struct axl_qp *qp)
 
 		begin = real_time_ns(NULL);
 		for (i = 0; i < BATCH; i++)
-			(void)axl_qp_push(qp, &batch, NULL);
+			(void)push_nop(qp);
 		axl_qp_ring(qp);
 		spent += real_time_ns(NULL) - begin;
 		for (i = 0; i < BATCH; i++)

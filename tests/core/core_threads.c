@@ -10,6 +10,7 @@
 #include "axl_os_host.h"
 #include "axl_qp.h"
 #include "axl_regs.h"
+#include "push.h"
 
 #define COMMANDS 200000u
 #define SQ_LOG2 6u
@@ -64,9 +65,6 @@ static void *run_device(void *argument)
 
 static int drive(struct axl_qp *qp)
 {
-	struct axl_cmd_header slot[4] = { { .slots = 1 } };
-	struct axl_qp_push push = { .slots = slot, .slot_count = 1 };
-	struct axl_qp_batch batch = { .pushes = &push, .count = 1 };
 	struct axl_cqe out[16];
 	uint64_t ended = 0;
 
@@ -74,7 +72,7 @@ static int drive(struct axl_qp *qp)
 		uint32_t count, i;
 
 		for (i = 0; i < 8 && qp->stats.submitted < COMMANDS; i++)
-			(void)axl_qp_push(qp, &batch, NULL);
+			(void)push_nop(qp);
 		axl_qp_ring(qp);
 		count = axl_qp_poll(qp, out, 16);
 		for (i = 0; i < count; i++) {

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pyaccel.spec.formats import COMPLETION_BYTES, SLOT_BYTES, CmdHeader, Completion, Opcode
+from pyaccel.spec.formats import COMPLETION_BYTES, SLOT_BYTES, Completion, Dtype, Opcode
+from tests.build import commands as build
 
 FIELDS = (
     *("sequence", "bytes", "submit_ns", "complete_ns", "fetch_ns", "start_ns", "finish_ns"),
@@ -14,11 +15,21 @@ FIELDS = (
 )
 
 
-def nop(slots: int = 1, **header: int) -> bytes:
-    """A NOP that takes `slots` slots: the ring does not care what commands mean."""
-    first = CmdHeader(opcode=Opcode.NOP, slots=slots, **header).pack()
-    rest = bytes(SLOT_BYTES - len(first))
-    return first + rest + b"".join(bytes([n]) * SLOT_BYTES for n in range(1, slots))
+_TENSORS = {2: Opcode.FILL, 3: Opcode.UNARY, 4: Opcode.BINARY, 5: Opcode.TERNARY}
+KIND_SHIFT = 40  # of a device virtual address, see axl_va.h
+
+
+def command(slots: int = 1, **header: int) -> bytes:
+    """A command of 1 to 5 slots, no two of them the same."""
+    if slots == 1:
+        return build.nop(**header)
+    operands = [build.At(n << 12, Dtype.F32) for n in range(1, slots)]
+    return build.tensor(_TENSORS[slots], (1,), operands, dtype=Dtype.F32, **header)
+
+
+def copy(src: int, dst: int, length: int, **header: int) -> bytes:
+    """A COPY from one kind of memory to another."""
+    return build.copy(src << KIND_SHIFT, dst << KIND_SHIFT, length, **header)
 
 
 class Ring:
@@ -27,6 +38,7 @@ class Ring:
     def __init__(self, core: Any, host: Any, *, start: bool = True, **config: int) -> None:
         self.core, self.host = core, host
         self.qp = core.new("struct axl_qp *")
+        self.refusal = core.new("struct axl_qp_refusal *")
         self.ident = core.new("struct axl_ident *")
         self.config = core.new(
             "struct axl_qp_config *", {"sq_log2": 4, "cq_log2": 4, "irq_enable": True, **config}
@@ -48,25 +60,38 @@ class Ring:
         names = [name for name, _ in self.core.ffi.typeof("struct axl_qp_stats").fields]
         return {n: v for n in names if (v := getattr(self.qp.stats, n))}
 
-    def push(self, command: bytes | None = None, **kwargs: int) -> str:
+    def push(self, what: bytes | None = None, **kwargs: int) -> str:
         """Push one command; the name of the result."""
-        return self.push_batch([nop() if command is None else command], **kwargs)
+        return self.push_batch([command() if what is None else what], **kwargs)
 
     def push_batch(self, commands: list[bytes], **kwargs: int) -> str:
         """Push commands in one piece; the name of the result."""
-        of_each = {name: kwargs.pop(name) for name in ("bytes", "direction") if name in kwargs}
-        lengths = [len(command) // SLOT_BYTES for command in commands]
-        slots = [self.core.ffi.from_buffer(command) for command in commands]
-        pushes = [
-            {"slots": place, "slot_count": length, **of_each}
-            for place, length in zip(slots, lengths, strict=True)
-        ]
-        array = self.core.new("struct axl_qp_push[]", pushes)
-        batch = {"pushes": array, "count": len(pushes), **kwargs}
-        code = self.core.axl_qp_push(
-            self.qp, self.core.new("struct axl_qp_batch *", batch), self.core.ffi.NULL
-        )
+        slots = b"".join(commands)
+        count = len(slots) // SLOT_BYTES
+        room = self.core.new("struct axl_qp_room *")
+        code = self.core.axl_qp_find_room(self.qp, count, room)
+        if code:
+            return self.core.error(code)
+        self._fill(room, slots)
+        batch = self.core.new("struct axl_qp_batch *", {"slot_count": count, **kwargs})
+        code = self.core.axl_qp_accept(self.qp, batch, self.refusal)
         return self.core.error(code)
+
+    def _fill(self, room: Any, slots: bytes) -> None:
+        """Write slots into the room that was found for them."""
+        first, rest = room.bytes
+        assert first + rest == len(slots)
+        assert first
+        self.core.ffi.buffer(room.part[0], first)[:] = slots[:first]
+        if rest:
+            self.core.ffi.buffer(room.part[1], rest)[:] = slots[first:]
+
+    def refused(self) -> tuple[int, int, str] | None:
+        """The command that the last batch was refused for, its slot, the problem."""
+        why = self.refusal
+        if why.problem == self.core.ffi.NULL:
+            return None
+        return why.command, why.slot, self.core.string(why.problem).decode()
 
     def submit(self, count: int = 1) -> None:
         """Push `count` one-slot commands and ring."""

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyaccel.spec import formats as f
-from pyaccel.spec.formats import Dtype, Opcode
+from pyaccel.spec.formats import Direction, Dtype, Opcode
 from tests.build import commands as build
 
 VA_END = 1 << f.VA_BITS
@@ -81,7 +81,8 @@ def check(core):
         count = len(command) // 64 if slot_count is None else slot_count
         # A buffer of its own, exactly as long: reading beyond it is caught under ASan.
         slots = core.new("uint8_t[]", command)
-        code = core.axl_cmd_check(slots, count, summary)
+        place = core.new("struct axl_cmd_place *", {"ring": slots, "mask": 2**32 - 1})
+        code = core.axl_cmd_check(place, count, summary)
         problem = summary.problem
         text = None if problem == core.ffi.NULL else core.string(problem).decode()
         assert (code == 0) == (text is None)
@@ -98,7 +99,8 @@ def test_each_opcode_has_a_valid_example(check, opcode):
     command = example(opcode)
     assert check(command) is None
     summary = check.summary
-    assert (summary.opcode, summary.slots) == (opcode, len(command) // 64)
+    header = summary.header
+    assert (header.opcode, header.slots, header.dtype) == (opcode, len(command) // 64, command[6])
 
 
 @pytest.mark.parametrize("opcode", list(Opcode))
@@ -187,12 +189,56 @@ def test_copy_beyond_the_address_space(check, fields):
     assert check(copy(**fields)) == "copy reaches beyond the device virtual address space"
 
 
-def test_copy_summary(check):
-    """Bytes and both addresses."""
-    assert check(copy(src_va=VA_END - 64)) is None
-    summary = check.summary
-    assert (summary.bytes, summary.has_src, summary.has_dst) == (64, True, True)
-    assert (summary.src_va, summary.dst_va) == (VA_END - 64, 0x2000)
+NOWHERE, DEVICE, HOST, PEER = (n << 40 for n in range(4))
+WILD = 4 << 40
+
+
+@pytest.mark.parametrize(
+    ("src", "dst", "direction"),
+    [
+        (HOST, DEVICE, Direction.HOST_TO_DEVICE),
+        (DEVICE, HOST, Direction.DEVICE_TO_HOST),
+        (DEVICE, DEVICE, Direction.DEVICE_TO_DEVICE),
+        (HOST, HOST, Direction.HOST_TO_HOST),
+        (PEER, HOST, Direction.PEER),
+        (DEVICE, PEER, Direction.PEER),
+        (PEER, PEER, Direction.PEER),
+        (NOWHERE, PEER, Direction.PEER),
+        (NOWHERE, DEVICE, Direction.DEVICE_TO_DEVICE),
+        (WILD, HOST, Direction.DEVICE_TO_HOST),
+        (VA_END - 64, DEVICE, Direction.DEVICE_TO_DEVICE),
+        (HOST, NOWHERE, Direction.NONE),
+        (PEER, WILD, Direction.NONE),
+        (HOST, VA_END - 64, Direction.NONE),
+    ],
+)
+def test_the_direction_follows_from_the_addresses(check, src, dst, direction):
+    """Their bits 47:40 say what is mapped there; of COPY and of tensor commands."""
+    assert check(copy(src_va=src, dst_va=dst)) is None
+    assert (check.summary.bytes, check.summary.direction) == (64, direction)
+    operands = [operand(flags=1, va=PEER), operand(va=src), operand(va=dst)]
+    assert check(tensor(Opcode.BINARY, operands)) is None
+    assert check.summary.direction == direction
+
+
+@pytest.mark.parametrize("opcode", sorted(OPERANDS))
+@pytest.mark.parametrize("first", [0, 5, 6, 7, 2**32 - 2])
+def test_commands_may_lie_in_a_ring(core, opcode, first):
+    """A slot behind the last is the first of the ring, for every part of a command."""
+    command, mask = example(opcode), 7
+    count = len(command) // 64
+    ring = bytearray(b"\xff" * (64 * (mask + 1)))
+    for n in range(count):
+        at = (first + n & mask) * 64
+        ring[at : at + 64] = command[n * 64 : (n + 1) * 64]
+    slots = core.new("uint8_t[]", bytes(ring))
+    place = core.new("struct axl_cmd_place *", {"ring": slots, "mask": mask, "first": first})
+    summary = core.new("struct axl_cmd_summary *")
+    assert core.axl_cmd_check(place, count, summary) == 0
+    last = (first + count - 1 & mask) * 64
+    slots[last + 63] = 1
+    if opcode != Opcode.RANDOM:
+        assert core.axl_cmd_check(place, count, summary) == core.AXL_ERR_INVAL
 
 
 @pytest.mark.parametrize("opcode", [Opcode.FENCE_WAIT, Opcode.FENCE_SIGNAL, Opcode.TIMESTAMP])
@@ -201,7 +247,10 @@ def test_fence_addresses(check, opcode):
     for va in (4, 0x1001, VA_END, 2**64 - 8):
         assert "fence address" in check(fence(opcode, va=va))
     assert check(fence(opcode, va=VA_END - 8)) is None
-    assert check.summary.has_dst == (opcode != Opcode.FENCE_WAIT)
+    assert check(fence(opcode, va=HOST)) is None
+    writes = opcode != Opcode.FENCE_WAIT
+    expected = (8, Direction.DEVICE_TO_HOST) if writes else (0, Direction.NONE)
+    assert (check.summary.bytes, check.summary.direction) == expected
 
 
 def test_fence_fields_of_other_fences(check):
@@ -232,9 +281,9 @@ def test_operands_are_checked_one_by_one(check, opcode):
 
 def test_matmul_may_add_c(check):
     """A fourth operand after out is an input, also as an immediate."""
-    operands = [operand(), operand(), operand(va=0x50000), operand(flags=1)]
+    operands = [operand(va=HOST), operand(), operand(va=DEVICE), operand(flags=1)]
     assert check(tensor(Opcode.MATMUL, operands)) is None
-    assert check.summary.dst_va == 0x50000
+    assert check.summary.direction == Direction.HOST_TO_DEVICE
 
 
 def test_strided_copy_needs_equal_element_sizes(check):
@@ -291,8 +340,10 @@ def test_random_slots_are_judged_without_a_trap(core, noise, opcode):
     """Any bytes: a verdict, and a summary that stays within the slots given."""
     whole = bytes([opcode]) + noise[1 : len(noise) // 64 * 64]
     summary = core.new("struct axl_cmd_summary *")
-    if core.axl_cmd_check(core.new("uint8_t[]", whole), len(whole) // 64, summary) == 0:
-        assert 1 <= summary.slots <= len(whole) // 64
+    slots = core.new("uint8_t[]", whole)
+    place = core.new("struct axl_cmd_place *", {"ring": slots, "mask": 2**32 - 1})
+    if core.axl_cmd_check(place, len(whole) // 64, summary) == 0:
+        assert 1 <= summary.header.slots <= len(whole) // 64
 
 
 def test_commands_of_the_shared_builders_pass(check):

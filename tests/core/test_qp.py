@@ -12,11 +12,14 @@ from pyaccel.spec.formats import (
     CommandFlag,
     CompletionFlag,
     Direction,
+    Dtype,
+    Opcode,
     Origin,
     Stage,
     Status,
 )
-from tests.core.rings import Ring, nop
+from tests.build import commands as build
+from tests.core.rings import KIND_SHIFT, Ring, command, copy
 
 
 def test_start_programs_the_queue_registers(core, host):
@@ -69,32 +72,57 @@ def test_push_fills_in_the_header_and_keeps_the_rest(core, host):
     """Sequence, context and INTERRUPT are the core's; all else reaches the ring unchanged."""
     ring = Ring(core, host)
     flags = CommandFlag.INTERRUPT | CommandFlag.CHECKSUM
-    command = nop(3, flags=flags, context=77, sequence=99)
-    assert ring.push(command, context=5) == "ok"
-    header = CmdHeader.unpack_from(ring.slot(0))
+    pushed = copy(1, 2, 64, flags=flags, context=77, sequence=99)
+    longer = command(3, op=2, context=78)
+    assert ring.push_batch([pushed, longer], context=5) == "ok"
+    header, second = (CmdHeader.unpack_from(ring.slot(at)) for at in (0, 1))
     assert (header.sequence, header.context, header.flags) == (1, 5, CommandFlag.CHECKSUM)
-    assert ring.slot(0)[16:] == command[16:64]
-    assert ring.slot(1) + ring.slot(2) == command[64:]
+    assert (second.sequence, second.context, second.flags, second.op) == (2, 5, 0, 2)
+    assert ring.slot(0)[16:] == pushed[16:]
+    assert ring.slot(1)[16:] + ring.slot(2) + ring.slot(3) == longer[16:]
 
 
-def test_push_wraps_a_command_around_the_end_of_the_ring(core, host):
-    """A command of several slots may begin at the end and go on at the beginning."""
+def _at_slot(core, host, slot):
+    """A ring of 16 slots, nothing in flight, whose next slot is `slot`."""
     ring = Ring(core, host)
-    ring.submit(14)
-    for sequence in range(1, 15):
+    ring.submit(slot)
+    for sequence in range(1, slot + 1):
         ring.complete(sequence)
-    assert len(ring.poll()) == 14
-    assert ring.push(nop(4)) == "ok"
-    assert ring.slot(15) == bytes([1]) * 64
-    assert ring.slot(0) == bytes([2]) * 64
-    assert ring.slot(1) == bytes([3]) * 64
+    assert len(ring.poll()) == slot
+    return ring
+
+
+@pytest.mark.parametrize("start", [12, 13, 14, 15])
+def test_push_wraps_a_command_around_the_end_of_the_ring(core, host, start):
+    """A command of several slots may begin at the end and go on at the beginning."""
+    ring = _at_slot(core, host, start)
+    wrapping = command(5, flags=CommandFlag.INTERRUPT)
+    assert ring.push_batch([wrapping, command()], interrupt=True) == "ok"
+    places = [(start + n) % 16 for n in range(6)]
+    header, last = (CmdHeader.unpack_from(ring.slot(places[n])) for n in (0, 5))
+    assert (header.sequence, header.slots, header.flags) == (start + 1, 5, 0)
+    assert (last.sequence, last.flags) == (start + 2, CommandFlag.INTERRUPT)
+    assert b"".join(ring.slot(at) for at in places[:5])[16:] == wrapping[16:]
+    core.axl_qp_ring(ring.qp)
+    assert host.c.sq_tail == start + 6
+
+
+@pytest.mark.parametrize("slot", [0, 1, 2, 3])
+def test_a_command_that_wraps_is_checked_where_it_goes_on(core, host, slot):
+    """A wrong operand beyond the end of the ring is found as anywhere else."""
+    ring = _at_slot(core, host, 14)
+    wrong = bytearray(command(5))
+    wrong[64 * (slot + 1) + 63] = 1
+    assert ring.push_batch([command(), bytes(wrong)]) == "invalid_argument"
+    assert ring.refused() == (1, 1, "reserved bytes of an operand are not zero")
+    assert core.axl_qp_in_flight(ring.qp) == 0
 
 
 def test_doorbell_covers_everything_pushed_once(core, host):
     """Ringing tells the tail; without new commands there is no doorbell."""
     ring = Ring(core, host)
     ring.push()
-    ring.push(nop(2))
+    ring.push(command(2))
     assert host.c.sq_doorbells == 0
     core.axl_qp_ring(ring.qp)
     core.axl_qp_ring(ring.qp)
@@ -105,14 +133,16 @@ def test_full_ring_refuses_and_completion_makes_room(core, host):
     """Space is counted in slots, given back when the command has ended."""
     ring = Ring(core, host)
     assert core.axl_qp_space(ring.qp) == 16
-    assert ring.push(nop(8)) == ring.push(nop(8)) == "ok"
+    assert [ring.push(command(slots)) for slots in (5, 5, 5, 1)] == ["ok"] * 4
     assert core.axl_qp_space(ring.qp) == 0
     assert ring.push() == "no_room_now"
     core.axl_qp_ring(ring.qp)
     ring.complete(1)
     assert ring.sequences() == [(1, Status.OK)]
-    assert core.axl_qp_space(ring.qp) == 8
-    assert core.axl_qp_in_flight(ring.qp) == 1
+    assert core.axl_qp_space(ring.qp) == 5
+    assert core.axl_qp_in_flight(ring.qp) == 3
+    assert ring.push_batch([command(5), command()]) == "no_room_now"
+    assert ring.push(command(5)) == "ok"
 
 
 def test_looking_takes_nothing(core, host):
@@ -129,20 +159,33 @@ def test_looking_takes_nothing(core, host):
     assert not core.axl_qp_is_ready(ring.qp)
 
 
-@pytest.mark.parametrize(("slots", "count"), [(2, 1), (1, 2), (0, 1), (9, 9), (1, 0)])
-def test_push_refuses_a_header_that_disagrees(core, host, slots, count):
-    """The header's slots and the pushed slots must be the same, 1 to 8."""
+def test_room_alone_takes_nothing(core, host):
+    """What is written where the next slots go counts for nothing before it is accepted."""
     ring = Ring(core, host)
-    command = CmdHeader(slots=slots).pack() + bytes(48) + bytes(64 * 8)
-    assert ring.push(command[: 64 * count] or command[:1]) == "invalid_argument"
-    assert core.axl_qp_in_flight(ring.qp) == 0
+    room = core.new("struct axl_qp_room *")
+    assert core.axl_qp_find_room(ring.qp, 16, room) == 0
+    core.ffi.buffer(room.part[0], room.bytes[0])[:] = command() * 16
+    core.axl_qp_ring(ring.qp)
+    assert (host.c.sq_doorbells, core.axl_qp_in_flight(ring.qp)) == (0, 0)
+    assert core.error(core.axl_qp_find_room(ring.qp, 17, room)) == "no_room_now"
+    assert core.error(core.axl_qp_find_room(ring.qp, 0, room)) == "invalid_argument"
+
+
+@pytest.mark.parametrize("slot_count", [0, 17, 2**32 - 1])
+def test_accept_asks_for_room_again(core, host, slot_count):
+    """A count that does not fit is refused, whatever lies in the ring."""
+    ring = Ring(core, host)
+    batch = core.new("struct axl_qp_batch *", {"slot_count": slot_count})
+    code = core.axl_qp_accept(ring.qp, batch, ring.refusal)
+    assert core.error(code) == ("no_room_now" if slot_count else "invalid_argument")
+    assert (ring.refused(), core.axl_qp_in_flight(ring.qp)) == (None, 0)
 
 
 def test_a_batch_goes_in_whole(core, host):
     """Commands of a batch follow each other; only the last asks for an interrupt."""
     host.record_events()
     ring = Ring(core, host)
-    assert ring.push_batch([nop(), nop(2), nop()], context=7, interrupt=True) == "ok"
+    assert ring.push_batch([command(), command(2), command()], context=7, interrupt=True) == "ok"
     headers = [CmdHeader.unpack_from(ring.slot(at)) for at in (0, 1, 3)]
     assert [(h.sequence, h.slots, h.context) for h in headers] == [(1, 1, 7), (2, 2, 7), (3, 1, 7)]
     assert [h.flags & CommandFlag.INTERRUPT for h in headers] == [0, 0, CommandFlag.INTERRUPT]
@@ -153,29 +196,52 @@ def test_a_batch_goes_in_whole(core, host):
 
 
 @pytest.mark.parametrize(
-    ("commands", "result"),
+    ("commands", "result", "why"),
     [
-        ([nop(8), nop(8), nop()], "no_room_now"),
-        ([nop(), nop(2)[:64]], "invalid_argument"),
-        ([], "invalid_argument"),
+        ([command(5)] * 3 + [command(2)], "no_room_now", None),
+        ([], "invalid_argument", None),
+        (
+            [command(), command(2)[:64]],
+            "invalid_argument",
+            (1, 1, "command is cut off: fewer slots follow than it has"),
+        ),
+        (
+            [command(3), command(), build.nop(op=1), command()],
+            "invalid_argument",
+            (2, 4, "op does not exist for this opcode"),
+        ),
+        (
+            [command(slots=1)[:2] + b"\2" + command()[3:], command()],
+            "invalid_argument",
+            (0, 0, "slots is not what the opcode takes"),
+        ),
     ],
 )
-def test_a_batch_goes_in_not_at_all(core, host, commands, result):
+def test_a_batch_goes_in_not_at_all(core, host, commands, result, why):
     """Where one command has no room or is malformed, none is pushed and nothing counted."""
     host.record_events()
     ring = Ring(core, host)
-    assert ring.push_batch(commands) == result
+    assert (ring.push_batch(commands), ring.refused()) == (result, why)
     assert (core.axl_qp_in_flight(ring.qp), core.axl_qp_space(ring.qp)) == (0, 16)
     assert not ring.stats
     core.axl_qp_ring(ring.qp)
     assert host.c.sq_doorbells == 0
     assert Stage.SUBMIT not in {e["stage"] for e in host.events}
+    assert ring.push(context=3) == "ok"
+    header = CmdHeader.unpack_from(ring.slot(0))
+    assert (header.sequence, header.context, header.slots) == (1, 3, 1)
+
+
+def _long_unary():
+    """4096 bytes from host to device memory, op 7."""
+    memory = [build.At(kind << KIND_SHIFT, Dtype.F32) for kind in (2, 1)]
+    return build.tensor(Opcode.UNARY, (1024,), memory, op=7, dtype=Dtype.F32)
 
 
 def test_completions_come_out_in_order_with_what_was_pushed(core, host):
     """Each entry has the host's record and the device's result."""
     ring = Ring(core, host)
-    ring.push(nop(op=7), context=3, bytes=4096, direction=Direction.HOST_TO_DEVICE)
+    ring.push(_long_unary(), context=3)
     ring.submit(1)
     host.c.now_ns += 5000
     ring.complete(1, status=Status.PAGE_FAULT, result=12, flags=CompletionFlag.ERROR_RECORDED)
@@ -183,7 +249,8 @@ def test_completions_come_out_in_order_with_what_was_pushed(core, host):
     first, second = ring.poll()
     assert first["sequence"] == 1
     assert first["status"] == Status.PAGE_FAULT
-    assert (first["op"], first["context"], first["bytes"]) == (7, 3, 4096)
+    assert (first["opcode"], first["op"], first["context"]) == (Opcode.UNARY, 7, 3)
+    assert first["bytes"] == 4096
     assert (first["result"], first["direction"]) == (12, Direction.HOST_TO_DEVICE)
     assert first["error_recorded"]
     assert first["complete_ns"] - first["submit_ns"] == 5000
@@ -413,7 +480,8 @@ def test_events_tell_every_stage_of_a_command(core, host):
     """With a listener: create, submit, doorbell, three reconstructed, complete, destroy."""
     host.record_events()
     ring = _with_clock(core, host, index=2)
-    ring.push(nop(op=1), context=4, bytes=64, direction=Direction.PEER)
+    memory = [build.At(kind << KIND_SHIFT, Dtype.F32) for kind in (2, 3)]
+    ring.push(build.tensor(Opcode.UNARY, (16,), memory, op=1, dtype=Dtype.F32), context=4)
     core.axl_qp_ring(ring.qp)
     host.c.now_ns += 100_000
     ring.complete(1, fetch_ticks=1_000_100, start_delta=50, finish_delta=1050, result=6)
@@ -490,7 +558,7 @@ def test_what_is_in_flight_can_be_listed(core, host):
     """Oldest first, as pushed; what has ended is not in the list any more."""
     ring = Ring(core, host)
     for context, size in ((3, 100), (4, 200), (5, 300)):
-        assert ring.push(context=context, bytes=size) == "ok"
+        assert ring.push(copy(1, 2, size), context=context) == "ok"
     core.axl_qp_ring(ring.qp)
     ring.complete(1)
     ring.poll()

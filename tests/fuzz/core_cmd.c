@@ -5,22 +5,22 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	size_t slots = size / AXL_SLOT_BYTES, left;
-	uint8_t *copy = malloc(slots * AXL_SLOT_BYTES + !slots);
+	uint32_t left, slots = (uint32_t)(size / AXL_SLOT_BYTES);
+	uint8_t *copy = malloc((size_t)slots * AXL_SLOT_BYTES + !slots);
+	struct axl_cmd_place at = { .ring = copy, .mask = ~0u };
 	struct axl_cmd_summary summary;
-	const uint8_t *at = copy;
 
 	FUZZ_REQUIRE(copy);
 	if (slots)
-		memcpy(copy, data, slots * AXL_SLOT_BYTES);
-	for (left = slots; left; left -= summary.slots, at += summary.slots * AXL_SLOT_BYTES) {
-		if (axl_cmd_check(at, left, &summary)) {
+		memcpy(copy, data, (size_t)slots * AXL_SLOT_BYTES);
+	for (left = slots; left; left -= summary.header.slots, at.first += summary.header.slots) {
+		if (axl_cmd_check(&at, left, &summary)) {
 			FUZZ_REQUIRE(summary.problem);
 			break;
 		}
-		FUZZ_REQUIRE(!summary.problem && summary.opcode < AXL_OPCODE_END);
-		FUZZ_REQUIRE(summary.slots >= 1 && summary.slots <= left);
-		FUZZ_REQUIRE(!summary.has_dst || summary.dst_va <= (uint64_t)1 << AXL_VA_BITS);
+		FUZZ_REQUIRE(!summary.problem && summary.header.opcode < AXL_OPCODE_END);
+		FUZZ_REQUIRE(summary.header.slots >= 1 && summary.header.slots <= left);
+		FUZZ_REQUIRE(summary.direction < AXL_DIRECTION_END);
 	}
 	free(copy);
 	return 0;

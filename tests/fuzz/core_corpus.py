@@ -19,9 +19,13 @@ def queue_program(*steps: bytes, line: bytes = bytes(32)) -> bytes:
     return b"\0" + line + b"".join(steps)
 
 
-def push(slots: int = 1) -> bytes:
-    """Push a command."""
-    return bytes([PUSH, slots])
+ONE_SLOT, THREE_SLOTS, BROKEN = 0, 1, 7
+
+
+def push(*kinds: int) -> bytes:
+    """Push a batch: one command of one slot if nothing else is said."""
+    kinds = kinds or (ONE_SLOT,)
+    return bytes([PUSH, len(kinds), *kinds])
 
 
 def complete(how: int = NEXT_IN_ORDER, **fields: int) -> bytes:
@@ -39,7 +43,10 @@ def queue_seeds() -> dict[str, bytes]:
         "good": queue_program(pass_ * 40),
         "gap": queue_program(push() * 3, ring, complete(KEEP_ALL, sequence=3), poll),
         "wild": queue_program(push(), ring, complete(0, sequence=2**64 - 1, queue=9), poll),
-        "restart": queue_program(push(8), push(8), push(), ring, restart, pass_, restart),
+        "restart": queue_program(
+            push(*[THREE_SLOTS] * 3), push(*[THREE_SLOTS] * 2), push(), ring, restart, pass_
+        ),
+        "refused": queue_program(push(ONE_SLOT, BROKEN), push(), ring, complete(), poll),
         "stray": queue_program(push(), ring, stray, poll),
         "times": queue_program(
             push(), ring, complete(fetch_ticks=1005, start_delta=3, finish_delta=9), poll, line=line

@@ -7,6 +7,7 @@
 #include "axl_qp.h"
 #include "axl_regs.h"
 #include "core_fuzz.h"
+#include "push.h"
 
 #define OUT 24u
 
@@ -39,27 +40,48 @@ static void check(struct world *world, const struct axl_cqe *out, uint32_t count
 	FUZZ_REQUIRE(axl_qp_space(&world->qp) <= 16);
 }
 
+/* A command that writes as many bytes as its number, or none at all; its slots. */
+static uint32_t put(uint8_t *slots, uint8_t kind, uint64_t sequence)
+{
+	struct axl_cmd_header header = { .opcode = AXL_OPCODE_COPY, .slots = 1 };
+	struct axl_cmd_tensor tensor = {
+		.shape = {1, 1, 1, 1, 1, 1, 1, (uint32_t)sequence}
+	};
+	struct axl_cmd_copy copy = { .length_bytes = sequence };
+
+	if (kind % 8 == 7)
+		header.opcode = AXL_OPCODE_END;
+	if (kind & 1) {
+		header.opcode += AXL_OPCODE_UNARY - AXL_OPCODE_COPY;
+		header.slots = 3;
+		memcpy(slots + sizeof(header), &tensor, sizeof(tensor));
+	} else {
+		memcpy(slots + sizeof(header), &copy, sizeof(copy));
+	}
+	memcpy(slots, &header, sizeof(header));
+	return header.slots;
+}
+
 static void push(struct world *world, struct fuzz_input *input)
 {
-	uint8_t slots[AXL_MAX_COMMAND_SLOTS * AXL_SLOT_BYTES] = { 0 };
-	uint8_t slot_count = fuzz_byte(input) % 10u;
-	struct axl_qp_push what[3] = {
-		{slots,	 world->pushed + 1, slot_count, 0},
-		{ slots, world->pushed + 2, slot_count, 0},
-		{ slots, world->pushed + 3, slot_count, 0},
-	};
-	struct axl_qp_batch batch = {
-		.pushes = what,
-		.count = fuzz_byte(input) % 4u,
-		.interrupt = true,
-	};
-	uint64_t sequence;
+	uint8_t slots[3 * 3 * AXL_SLOT_BYTES] = { 0 };
+	uint32_t i, at = 0, count = fuzz_byte(input) % 4u;
+	struct axl_qp_refusal why;
+	bool broken = false;
+	int err;
 
-	slots[offsetof(struct axl_cmd_header, slots)] = slot_count;
-	if (axl_qp_push(&world->qp, &batch, &sequence))
-		return;
-	world->pushed += batch.count;
-	FUZZ_REQUIRE(sequence == world->pushed);
+	for (i = 0; i < count; i++) {
+		uint8_t kind = fuzz_byte(input);
+
+		broken |= kind % 8 == 7;
+		at += put(slots + (size_t)at * AXL_SLOT_BYTES, kind, world->pushed + i + 1);
+	}
+	err = push_slots(&world->qp, slots, at, &why);
+	FUZZ_REQUIRE(err || !why.problem);
+	FUZZ_REQUIRE(err || !broken);
+	if (!err)
+		world->pushed += count;
+	FUZZ_REQUIRE(world->qp.next_sequence == world->pushed + 1);
 }
 
 /* A completion with the right phase, so that it is looked at; the rest is the input's. */

@@ -8,17 +8,20 @@
 
 int axl_batch_check(const struct axl_slot *slots, size_t slot_count)
 {
-	size_t command = 0;
+	struct axl_cmd_place at = { .ring = slots, .mask = ~0u };
+	struct axl_cmd_summary summary;
 
-	for (size_t at = 0; at < slot_count; command++) {
-		struct axl_cmd_summary summary;
-
-		if (axl_cmd_check(&slots[at], slot_count - at, &summary))
-			return axl_fail(-EINVAL, "command %zu (slot %zu) of the batch: %s", command,
-					at, summary.problem ? summary.problem : "malformed");
-		at += summary.slots;
+	for (size_t command = 0; at.first < slot_count; command++) {
+		if (axl_cmd_check(&at, slot_count - at.first, &summary))
+			return axl_batch_refused(command, at.first, summary.problem);
+		at.first += summary.header.slots;
 	}
 	return 0;
+}
+
+int axl_batch_refused(size_t command, size_t slot, const char *problem)
+{
+	return axl_fail(-EINVAL, "command %zu (slot %zu) of the batch: %s", command, slot, problem);
 }
 
 int axl_batch_too_big(size_t slot_count, uint64_t ring_slots)

@@ -23,7 +23,7 @@ struct axl_qp_config {
 /* One command that ended, as found or as concluded. */
 struct axl_cqe {
 	uint64_t sequence;
-	uint64_t bytes; /* as pushed */
+	uint64_t bytes; /* that it writes */
 	uint64_t submit_ns;
 	uint64_t complete_ns; /* when it was polled */
 	uint64_t fetch_ns; /* host time; these three only if timing_valid */
@@ -37,7 +37,7 @@ struct axl_cqe {
 	uint16_t context;
 	uint8_t opcode;
 	uint8_t op;
-	uint8_t direction; /* enum axl_direction, as pushed */
+	uint8_t direction; /* enum axl_direction */
 	bool error_recorded; /* the error block names this command */
 	bool ticks_valid;
 	bool timing_valid;
@@ -76,12 +76,13 @@ struct axl_qp {
 	struct axl_dma_mem sq;
 	struct axl_dma_mem cq;
 	struct axl_qp_flight *flights; /* what is in flight, by sequence modulo slots */
-	uint32_t sq_tail; /* free-running; one past the last slot written */
+	uint32_t sq_mask; /* slots, less one */
+	uint32_t sq_tail; /* free-running; one past the last slot accepted */
 	uint32_t sq_head; /* one past the last slot known to be fetched */
 	uint32_t sq_rung; /* tail as the device knows it */
 	uint32_t cq_head; /* free-running; next completion to look at */
 	uint32_t cq_acked; /* head as the device knows it */
-	uint64_t next_sequence; /* of the next push */
+	uint64_t next_sequence; /* of the next command */
 	uint64_t rung_sequence; /* first that the device does not know of */
 	uint64_t oldest_sequence; /* first that has not ended */
 	struct axl_qp_found pending; /* taken from the ring but not handed out yet */
@@ -123,17 +124,17 @@ int axl_qp_stop(struct axl_qp *qp);
  */
 void axl_qp_set_clock(struct axl_qp *qp, const struct axl_clock_line *line);
 
-/* Slots that can be pushed now. May sleep: no. */
+/* Slots that there is room for now. May sleep: no. */
 uint32_t axl_qp_space(const struct axl_qp *qp);
 
-/* Commands pushed and not ended. May sleep: no. */
+/* Commands accepted and not ended. May sleep: no. */
 uint32_t axl_qp_in_flight(const struct axl_qp *qp);
 
 /* What the host remembers of a command in flight: for whoever looks at a hang. */
 struct axl_qp_inflight {
 	uint64_t sequence;
 	uint64_t submit_ns;
-	uint64_t bytes; /* as pushed */
+	uint64_t bytes; /* that it writes */
 	uint16_t context;
 	uint8_t opcode;
 	uint8_t op;
@@ -146,31 +147,44 @@ struct axl_qp_inflight {
  */
 bool axl_qp_inflight_at(const struct axl_qp *qp, uint32_t i, struct axl_qp_inflight *out);
 
-/* One command of a batch. */
-struct axl_qp_push {
-	const void *slots; /* a command that axl_cmd_check() accepts */
-	uint64_t bytes; /* for events and statistics */
-	uint8_t slot_count; /* its slots */
-	uint8_t direction; /* enum axl_direction, for events */
+/* Where the next slots go: on from the tail, and from the ring's start if it ends before. */
+struct axl_qp_room {
+	void *part[2];
+	size_t bytes[2]; /* the second may be 0 */
 };
 
+/*
+ * Find room for slot_count slots. Nothing is taken: what the caller writes there counts
+ * for nothing before axl_qp_accept(). AXL_ERR_AGAIN: no room; AXL_ERR_INVAL: no slot;
+ * AXL_ERR_BUSY: stopped. May sleep: no.
+ */
+int axl_qp_find_room(const struct axl_qp *qp, uint32_t slot_count, struct axl_qp_room *room_out);
+
 struct axl_qp_batch {
-	const struct axl_qp_push *pushes;
-	uint32_t count;
+	uint32_t slot_count;
 	uint16_t context; /* overwrites that of each header */
 	bool interrupt; /* after the last command; the others ask for none */
 	uint64_t submit_ns; /* when it was accepted; 0: now */
 };
 
-/*
- * Put all commands of a batch into the ring, or none; axl_qp_ring() lets the device see
- * them. *last_out (may be NULL) gets the number of the last. AXL_ERR_AGAIN: no room;
- * AXL_ERR_INVAL: no command, or slot_count disagrees with a header; AXL_ERR_BUSY:
- * stopped. May sleep: no.
- */
-int axl_qp_push(struct axl_qp *qp, const struct axl_qp_batch *batch, uint64_t *last_out);
+/* The first command of a batch that is none. */
+struct axl_qp_refusal {
+	uint32_t command; /* counted in the batch */
+	uint32_t slot; /* its first */
+	const char *problem; /* in words */
+};
 
-/* Tell the device about everything pushed. Nothing new: no doorbell. May sleep: no. */
+/*
+ * Check what was written into the room, where it lies, and make all of it commands of
+ * this queue, the last numbered next_sequence - 1, or nothing. Since the room was found
+ * nobody else has used the queue. axl_qp_ring() lets the device see them.
+ * AXL_ERR_INVAL: *why_out says which is no command; the rest as axl_qp_find_room(), and
+ * then why_out->problem is NULL. May sleep: no.
+ */
+int axl_qp_accept(struct axl_qp *qp, const struct axl_qp_batch *batch,
+		  struct axl_qp_refusal *why_out);
+
+/* Tell the device about everything accepted. Nothing new: no doorbell. May sleep: no. */
 void axl_qp_ring(struct axl_qp *qp);
 
 /* Whether axl_qp_poll() would find something the device has written. May sleep: no. */

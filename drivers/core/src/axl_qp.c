@@ -31,6 +31,7 @@ int axl_qp_init(struct axl_qp *qp, const struct axl_os *os, const struct axl_ide
 	if (!config_is_valid(ident, &qp->config))
 		return AXL_ERR_INVAL;
 	qp->next_sequence = config->first_sequence ? config->first_sequence : 1;
+	qp->sq_mask = (1u << config->sq_log2) - 1u;
 	qp->rung_sequence = qp->next_sequence;
 	qp->oldest_sequence = qp->next_sequence;
 	qp->flights = ops->alloc(os->ctx, sizeof(*qp->flights) << qp->config.sq_log2);
@@ -162,8 +163,8 @@ bool axl_qp_inflight_at(const struct axl_qp *qp, uint32_t i, struct axl_qp_infli
 		.submit_ns = flight->submit_ns,
 		.bytes = flight->bytes,
 		.context = flight->context,
-		.opcode = flight->opcode,
-		.op = flight->op,
+		.opcode = flight->header.opcode,
+		.op = flight->header.op,
 		.direction = flight->direction,
 	};
 	return true;

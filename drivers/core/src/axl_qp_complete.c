@@ -119,11 +119,11 @@ static void conclude(struct axl_qp *qp, uint16_t status, uint64_t now_ns, struct
 		.complete_ns = now_ns,
 		.status = status,
 		.context = flight->context,
-		.opcode = flight->opcode,
-		.op = flight->op,
+		.opcode = flight->header.opcode,
+		.op = flight->header.op,
 		.direction = flight->direction,
 	};
-	qp->sq_head += flight->slots;
+	qp->sq_head += flight->header.slots;
 	qp->oldest_sequence++;
 	qp->stats.completed++;
 }

@@ -7,24 +7,17 @@
 
 /* What the host remembers of a command: the device's word is checked against it. */
 struct axl_qp_flight {
+	struct axl_cmd_header header; /* as the user wrote it */
 	uint64_t submit_ns;
 	uint64_t bytes;
 	uint16_t context;
-	uint8_t slots;
-	uint8_t opcode;
-	uint8_t op;
 	uint8_t direction;
 };
-
-static inline uint32_t axl_qp_slot_mask(const struct axl_qp *qp)
-{
-	return (1u << qp->config.sq_log2) - 1u;
-}
 
 /* Commands in flight occupy at least a slot each, so that records never collide. */
 static inline struct axl_qp_flight *axl_qp_flight(const struct axl_qp *qp, uint64_t sequence)
 {
-	return &qp->flights[(uint32_t)sequence & axl_qp_slot_mask(qp)];
+	return &qp->flights[(uint32_t)sequence & qp->sq_mask];
 }
 
 /* Tell the device how far completions have been taken. */

@@ -19,9 +19,9 @@ void axl_qp_trace_submit(const struct axl_qp *qp, uint64_t sequence)
 		.sequence = axl_cpu_to_le64(sequence),
 		.bytes = axl_cpu_to_le64(flight->bytes),
 		.context = axl_cpu_to_le16(flight->context),
-		.opcode = flight->opcode,
+		.opcode = flight->header.opcode,
 		.direction = flight->direction,
-		.op = flight->op,
+		.op = flight->header.op,
 	};
 
 	send(qp, &event, flight->submit_ns, AXL_STAGE_SUBMIT, qp->os->origin);

@@ -312,7 +312,8 @@ struct drm_axl_queue_stats {
  * One batch of whole commands: all or nothing, one doorbell, one interrupt at its end
  * unless NO_INTERRUPT (then its fence signals when somebody looks; -EINVAL with out_sync).
  * The kernel fills in sequence, context and the INTERRUPT flag. Waits for the fences
- * in in_syncs before it submits. Since 1.0
+ * in in_syncs, then for room; only then are the slots read, so what is wrong with them
+ * (-EFAULT, -EINVAL) is said after that. Since 1.0
  */
 struct drm_axl_submit {
 	__u32 queue_id;

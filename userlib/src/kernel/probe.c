@@ -45,26 +45,27 @@ void axl_kernel_probe_batch(struct axl_kernel_queue *queue, const struct axl_slo
 			    size_t slot_count, uint64_t last, uint64_t time_ns)
 {
 	struct axl_recorder *recorder = &axl_kernel_queue_device(queue)->recorder;
+	struct axl_cmd_place at = { .ring = slots, .mask = ~0u };
 	struct axl_cmd_summary command;
 	uint64_t sequence = last + 1;
 
 	if (!axl_recorder_on(recorder))
 		return;
-	for (size_t at = 0; at < slot_count; at += command.slots, sequence--) {
-		if (axl_cmd_check(&slots[at], slot_count - at, &command))
+	for (; at.first < slot_count; at.first += command.header.slots, sequence--) {
+		if (axl_cmd_check(&at, slot_count - at.first, &command))
 			return; /* the caller changed it meanwhile */
 	}
-	for (size_t at = 0; at < slot_count; at += command.slots) {
+	for (at.first = 0; at.first < slot_count; at.first += command.header.slots) {
 		struct axl_event event = {
 			.sequence = sequence++,
 			.queue = (uint16_t)queue->base.index,
 		};
 
-		if (axl_cmd_check(&slots[at], slot_count - at, &command))
+		if (axl_cmd_check(&at, slot_count - at.first, &command))
 			return;
 		event.bytes = command.bytes;
-		event.opcode = command.opcode;
-		event.op = command.op;
+		event.opcode = command.header.opcode;
+		event.op = command.header.op;
 		axl_kernel_probe(recorder, &event, AXL_STAGE_SUBMIT, time_ns);
 	}
 }

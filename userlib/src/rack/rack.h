@@ -25,23 +25,12 @@
 #include "axl_qp.h"
 #include "axl_range.h"
 #include "axl_reset.h"
+#include "axl_va.h"
 #include "dma.h"
 #include "irq.h"
 #include "pci_config.h"
 #include "topology.h"
 #include "vfio_user.h"
-
-/*
- * Device virtual addresses tell by themselves what they map, so that the direction of
- * a command is known without looking anything up: bits 47:40 are one of these.
- */
-#define AXL_VA_KIND_SHIFT 40
-enum axl_va_kind {
-	AXL_VA_DEVICE = 1,
-	AXL_VA_HOST = 2,
-	AXL_VA_PEER = 3,
-};
-#define AXL_VA_KIND_END 4
 
 struct axl_rack_queue;
 

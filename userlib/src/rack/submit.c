@@ -1,43 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
-/* Submission: check a batch, wait for room, push it in one piece. */
+/* Submission: wait for room, copy a batch into the ring, let the core check it there. */
 #include <errno.h>
+#include <string.h>
 
 #include "../batch.h"
 #include "../error.h"
-/* The core's; plain "axl_cmd.h" is the public header of the same name. */
-#include "../../../drivers/core/include/axl_cmd.h"
 #include "rack.h"
 
 #define AXL_NEVER UINT64_MAX
-#define AXL_PUSHES 32 /* commands that are pushed in one piece */
-
-/* --- direction ------------------------------------------------------------------------- */
-
-static unsigned int axl_va_kind(bool has, uint64_t va)
-{
-	uint64_t kind = va >> AXL_VA_KIND_SHIFT;
-
-	return has && kind < AXL_VA_KIND_END ? (unsigned int)kind : 0;
-}
-
-/* Rows: source (none, device, host, peer); columns: destination, likewise. */
-static uint8_t axl_direction(const struct axl_cmd_summary *command)
-{
-	static const uint8_t table[AXL_VA_KIND_END][AXL_VA_KIND_END] = {
-		{AXL_DIRECTION_NONE,  AXL_DIRECTION_DEVICE_TO_DEVICE, AXL_DIRECTION_DEVICE_TO_HOST,
-		  AXL_DIRECTION_PEER										   },
-		{ AXL_DIRECTION_NONE, AXL_DIRECTION_DEVICE_TO_DEVICE, AXL_DIRECTION_DEVICE_TO_HOST,
-		  AXL_DIRECTION_PEER										   },
-		{ AXL_DIRECTION_NONE, AXL_DIRECTION_HOST_TO_DEVICE,   AXL_DIRECTION_HOST_TO_HOST,
-		  AXL_DIRECTION_PEER										   },
-		{ AXL_DIRECTION_NONE, AXL_DIRECTION_PEER,		  AXL_DIRECTION_PEER,	      AXL_DIRECTION_PEER},
-	};
-
-	return table[axl_va_kind(command->has_src, command->src_va)]
-		    [axl_va_kind(command->has_dst, command->dst_va)];
-}
-
-/* --- batch -------------------------------------------------------------------------------- */
 
 /* Wait until slot_count slots fit, or say why that will not happen. */
 static int axl_await_room(struct axl_rack_queue *queue, size_t slot_count, bool block)
@@ -63,56 +33,46 @@ static int axl_await_room(struct axl_rack_queue *queue, size_t slot_count, bool 
  * Whether the last command of the batch should interrupt: when asked for, and at least
  * once per half ring so that whoever waits for room is woken.
  */
-static bool axl_wants_interrupt(struct axl_rack_queue *queue, size_t slot_count, uint32_t flags)
+static bool axl_wants_interrupt(const struct axl_rack_queue *queue, size_t slot_count,
+				uint32_t flags)
 {
-	queue->quiet_slots += (uint32_t)slot_count;
-	if ((flags & AXL_SUBMIT_NO_INTERRUPT) && queue->quiet_slots <= queue->result_mask / 2)
-		return false;
-	queue->quiet_slots = 0;
-	return true;
+	return !(flags & AXL_SUBMIT_NO_INTERRUPT) ||
+	       queue->quiet_slots + slot_count > queue->result_mask / 2;
 }
 
-/* The commands at slots, as many as pushes has room for; how many slots they take. */
-static size_t axl_collect(const struct axl_slot *slots, size_t slot_count,
-			  struct axl_qp_push *pushes, uint32_t *count_out)
+/* There is room. */
+static int axl_fill_ring(struct axl_rack_queue *queue, const struct axl_slot *slots,
+			 const struct axl_qp_batch *batch, struct axl_qp_refusal *why)
 {
-	struct axl_cmd_summary summary;
-	size_t at;
+	struct axl_qp_room room;
+	int err = axl_qp_find_room(&queue->qp, batch->slot_count, &room);
 
-	*count_out = 0;
-	for (at = 0; at < slot_count && *count_out < AXL_PUSHES; at += summary.slots) {
-		axl_cmd_check(&slots[at], slot_count - at, &summary);
-		pushes[(*count_out)++] = (struct axl_qp_push){
-			.slots = &slots[at],
-			.bytes = summary.bytes,
-			.slot_count = (uint8_t)summary.slots,
-			.direction = axl_direction(&summary),
-		};
-	}
-	return at;
+	if (err)
+		return err;
+	memcpy(room.part[0], slots, room.bytes[0]);
+	memcpy(room.part[1], (const char *)slots + room.bytes[0], room.bytes[1]);
+	return axl_qp_accept(&queue->qp, batch, why);
 }
 
 static int axl_push_batch(struct axl_rack_queue *queue, const struct axl_slot *slots,
 			  size_t slot_count, uint32_t flags)
 {
 	struct axl_rack_context *context = axl_rack_context(queue->base.context);
-	bool interrupt = axl_wants_interrupt(queue, slot_count, flags);
-	struct axl_qp_push pushes[AXL_PUSHES];
-	struct axl_qp_batch batch = { .pushes = pushes, .context = (uint16_t)context->number };
-	size_t at = 0;
+	struct axl_qp_batch batch = {
+		.slot_count = (uint32_t)slot_count,
+		.context = (uint16_t)context->number,
+		.interrupt = axl_wants_interrupt(queue, slot_count, flags),
+	};
+	struct axl_qp_refusal why = { 0 };
+	int err = axl_fill_ring(queue, slots, &batch, &why);
 
-	while (at < slot_count) {
-		int err;
-
-		at += axl_collect(slots + at, slot_count - at, pushes, &batch.count);
-		batch.interrupt = interrupt && at == slot_count;
-		err = axl_qp_push(&queue->qp, &batch, NULL);
-		/* Room was made sure of and the slots were checked. */
-		if (err)
-			return axl_rack_fail(axl_queue_device(queue), err, "submitting");
-	}
+	if (why.problem)
+		return axl_batch_refused(why.command, why.slot, why.problem);
+	if (err)
+		return axl_rack_fail(axl_queue_device(queue), err, "submitting");
 	axl_qp_ring(&queue->qp);
-	if (interrupt)
+	queue->quiet_slots = batch.interrupt ? 0 : queue->quiet_slots + batch.slot_count;
+	if (batch.interrupt)
 		queue->interrupt_sequence = queue->qp.next_sequence - 1;
 	return 0;
 }
@@ -121,11 +81,8 @@ int axl_rack_queue_submit(struct axl_queue *base, const struct axl_slot *slots, 
 			  uint32_t flags, uint64_t *last_out)
 {
 	struct axl_rack_queue *queue = axl_rack_queue(base);
-	/* Nothing reaches the ring unless every command of the batch is well formed. */
-	int status = axl_batch_check(slots, slot_count);
+	int status;
 
-	if (status)
-		return status;
 	if (slot_count > queue->result_mask + 1)
 		return axl_batch_too_big(slot_count, queue->result_mask + 1);
 	pthread_mutex_lock(&queue->lock);
