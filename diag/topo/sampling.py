@@ -43,15 +43,57 @@ class Queue:
     fetched_slots: int | None
     completions_count: int | None
     interrupts_count: int | None
+    in_flight: int | None = None
+    """Commands that have not ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """An open file of an endpoint: who has it, and what that has used since it was opened."""
+
+    pid: int
+    name: str | None
+    """Of the program; it chose that itself."""
+    id: int | None = None
+    """The driver's number of the open file."""
+    queues: int | None = None
+    busy_ns: int | None = None
+    """Sum over its queues of the time in which commands were at work."""
+    commands_submitted_count: int | None = None
+    commands_completed_count: int | None = None
+    commands_failed_count: int | None = None
+    bytes_submitted: int | None = None
+    device_memory_bytes: int | None = None
+    host_memory_bytes: int | None = None
+    peer_memory_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """A step of the driver's recovery: what happened, what was done, and the state after it."""
+
+    step: int
+    time_ns: int
+    event: str
+    queue: int
+    action: str
+    state: str
+    generation: int
 
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """One endpoint at the time of a sample; `queues` is None where they cannot be seen."""
+    """One endpoint at the time of a sample; None where something cannot be seen.
+
+    `unavailable` says why, by the names of members and of those of `telemetry`.
+    """
 
     telemetry: Telemetry = Telemetry()
     queues: tuple[Queue, ...] | None = None
     reset_cause: str | None = None
+    clients: tuple[Client, ...] | None = None
+    recoveries: tuple[Recovery, ...] | None = None
+    """The last ones, oldest first."""
     unavailable: Mapping[str, str] = field(default_factory=dict)
 
 

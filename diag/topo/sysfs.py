@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from diag.topo.model import Bar, Peer
@@ -39,16 +40,19 @@ def number(text: str | None, most: int) -> int | None:
     return value if value <= most else None
 
 
+@lru_cache(1024)
 def speed(text: str | None) -> int | None:
     """Link Speed field of "16.0 GT/s PCIe"."""
     return _SPEEDS.get((text or "").partition(" ")[0])
 
 
+@lru_cache(1024)
 def width(text: str | None) -> int | None:
     """Lanes; 0 (no link) and all-ones are not known."""
     return next((lanes for lanes in _WIDTHS if text == str(lanes)), None)
 
 
+@lru_cache(1024)
 def aer_total(text: str | None) -> int | None:
     """The TOTAL line of an aer_dev_* attribute."""
     found = re.search(r"^TOTAL_ERR_[A-Z]+ ([0-9]{1,19})$", text or "", re.MULTILINE)
@@ -64,6 +68,7 @@ class Resource:
     flags: int
 
 
+@lru_cache(4096)  # a live view reads the same text again and again
 def resources(text: str | None) -> tuple[Resource, ...]:
     """The lines of a `resource` attribute; empty when one of them makes no sense."""
     lines = (text or "").splitlines()

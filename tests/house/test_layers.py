@@ -37,7 +37,13 @@ SHELLS = {
     "diag/topo/sources/attributes.py": "files and threads",
     "diag/topo/sources/file.py": "files",
     "diag/topo/sources/following.py": "threads and clocks",
+    "diag/topo/sources/clients.py": "files and clocks",
+    "diag/topo/sources/deadline.py": "threads",
     "diag/topo/sources/kernel.py": "files",
+    "diag/topo/sources/kernel_sampler.py": "files and clocks",
+    "diag/topo/sources/kernel_tree.py": "files",
+    "diag/topo/sources/library_telemetry.py": "asks libaxl",
+    "diag/topo/sources/machine.py": "files",
     "diag/topo/sources/rack.py": "sockets",
     "diag/topo/sources/tree_sampler.py": "clocks",
 }

@@ -38,7 +38,9 @@ def open_source(text: str) -> Source:
 def open_sampler(text: str) -> Sampler:
     """What takes samples of the source of that name; see `open_source`."""
     source = open_source(text)
-    return source.sampler() if isinstance(source, RackSource) else TreeSampler(source)
+    if isinstance(source, RackSource | KernelSource):
+        return source.sampler()
+    return TreeSampler(source)
 
 
 def follow(text: str) -> Follower:

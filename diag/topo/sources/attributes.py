@@ -4,18 +4,15 @@
 from __future__ import annotations
 
 import os
-import queue
-import threading
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
+from diag.topo.sources.deadline import run_all
 from diag.topo.sysfs import U64_MAX, number
 
-MAX_BYTES: Final = 8192
-PATIENCE_S: Final = 2.0
-"""How long no attribute at all may answer."""
-_THREADS: Final = 8
+MAX_BYTES: Final = 65536
 
 
 class Attributes:
@@ -27,15 +24,23 @@ class Attributes:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.is_busy = False
         self._seen: dict[str, str | OSError] = {}
 
     def fetch(self, names: Iterable[str]) -> None:
         """Read attributes, which may take as long as the driver behind them likes."""
+        self.is_busy = True
         for name in names:
             try:
-                self._seen[name] = _read(self.folder / name)
+                self._seen[name] = _read(f"{self.folder}/{name}")
             except OSError as error:
                 self._seen[name] = error
+        self.is_busy = False
+
+    def forget(self, names: Iterable[str]) -> None:
+        """What was read before is no answer to the next question."""
+        for name in names:
+            self._seen.pop(name, None)
 
     def text(self, name: str) -> str | None:
         """The text of an attribute that was fetched."""
@@ -54,13 +59,13 @@ class Attributes:
         """Why an attribute has no value."""
         seen = self._seen.get(name)
         if seen is None:
-            return f"{name}: no answer within {PATIENCE_S:g} s"
+            return f"{name}: no answer in time"
         if isinstance(seen, str):
             return f"{name}: nothing usable in {seen!r:.60}"
         return f"{name}: {seen.strerror}"
 
 
-def _read(path: Path) -> str:
+def _read(path: str) -> str:
     # A recorded tree may come from a stranger: a FIFO that nobody writes must not hold us up.
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
@@ -69,37 +74,36 @@ def _read(path: Path) -> str:
         os.close(fd)
 
 
-def fetch_all(wanted: Sequence[tuple[Attributes, Sequence[str]]]) -> None:
-    """Fetch from many folders at once; give up when none has answered for PATIENCE_S.
+def fetch_all(wanted: Sequence[tuple[Attributes, Sequence[str]]], patience_s: float) -> None:
+    """Fetch from many folders at once; give up when none has answered for that long.
 
-    What is still on its way then is left behind: it cannot be interrupted.
+    Folders that still owe an answer from last time are not asked again.
     """
-    waiting: queue.SimpleQueue[tuple[Attributes, Sequence[str]]] = queue.SimpleQueue()
-    done: queue.SimpleQueue[None] = queue.SimpleQueue()
-    for item in wanted:
-        waiting.put(item)
+    for attributes, names in wanted:
+        attributes.forget(names)
+    idle = [(attributes, names) for attributes, names in wanted if not attributes.is_busy]
+    run_all([partial(attributes.fetch, names) for attributes, names in idle], patience_s)
 
-    def work() -> None:
-        while True:
-            try:
-                attributes, names = waiting.get_nowait()
-            except queue.Empty:
-                return
-            attributes.fetch(names)
-            done.put(None)
 
-    for _ in range(min(_THREADS, len(wanted))):
-        threading.Thread(target=work, daemon=True).start()
-    for _ in wanted:
-        try:
-            done.get(timeout=PATIENCE_S)
-        except queue.Empty:
-            return
+def read_text(path: str) -> str | None:
+    """The text of a file that answers at once; None if it cannot be read."""
+    try:
+        return _read(path)
+    except OSError:
+        return None
 
 
 def link_target(path: Path) -> str | None:
     """The last part of a symbolic link's target."""
     try:
         return path.readlink().name[:64] or None
+    except OSError:
+        return None
+
+
+def inode(path: Path) -> int | None:
+    """What tells a folder from another one that got its name later."""
+    try:
+        return path.stat().st_ino
     except OSError:
         return None

@@ -1,0 +1,304 @@
+# SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+"""PCI functions as sysfs shows them, and the tree that they make."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import socket
+from pathlib import Path
+from typing import Any, Final
+
+from diag.topo import sysfs
+from diag.topo.model import (
+    ADDRESS_STATES,
+    HEALTHS,
+    Address,
+    Aer,
+    Endpoint,
+    Health,
+    Link,
+    Pci,
+    Port,
+    PortKind,
+    Rack,
+)
+from diag.topo.sources.attributes import Attributes, inode, link_target
+from diag.topo.text import short_link
+from pyaccel.spec.formats import BAR_MEMORY
+from pyaccel.spec.regs import AddressReason
+
+NAME: Final = "kernel"
+"""What the user writes after --source."""
+MAX_CLASS: Final = 0xFFFFFF
+MAX_SLOT: Final = 8191
+_BRIDGE_CLASS: Final = 0x0604
+_Rate = tuple[int | None, int | None]
+_NO_AXL: Final = "the axl driver is not bound to it"
+
+
+class Function:
+    """One function: its attributes, and where it hangs."""
+
+    def __init__(self, bdf: str, folder: Path) -> None:
+        self.bdf = bdf
+        self.pci, self.axl = Attributes(folder), Attributes(folder / "axl")
+        self.has_axl = (folder / "axl").is_dir()
+        self.driver = link_target(folder / "driver")
+        self._inode = inode(folder)
+        group = link_target(folder / "iommu_group") or ""
+        self.iommu_group = int(group) if re.fullmatch("[0-9]{1,9}", group) else None
+        above = folder.resolve().parent.name
+        self.parent = above if sysfs.BDF.fullmatch(above) and above != bdf else None
+
+    def is_same(self) -> bool:
+        """Whether the folder still shows the same device with the same driver."""
+        folder = self.pci.folder
+        return inode(folder) == self._inode and link_target(folder / "driver") == self.driver
+
+    @property
+    def is_bridge(self) -> bool:
+        """Whether there is a bus behind it."""
+        return (self.pci.number("class", MAX_CLASS) or 0) >> 8 == _BRIDGE_CLASS
+
+    @property
+    def is_express(self) -> bool:
+        """Whether it has a PCI Express capability."""
+        return self.pci.is_there("max_link_speed")
+
+    def description(self) -> Pci:
+        """What Linux knows of it."""
+        return Pci(
+            vendor_id=self.pci.number("vendor", sysfs.U16_MAX),
+            device_id=self.pci.number("device", sysfs.U16_MAX),
+            class_code=self.pci.number("class", MAX_CLASS),
+            driver=self.driver,
+            numa_node=self.pci.number("numa_node", sysfs.U16_MAX),
+            iommu_group=self.iommu_group,
+        )
+
+    def aer(self) -> Aer:
+        """The counters of this end of its link."""
+        kinds = ("correctable", "nonfatal", "fatal")
+        return Aer(*(sysfs.aer_total(self.pci.text(f"aer_dev_{kind}")) for kind in kinds))
+
+    def best(self) -> _Rate:
+        """Speed and width that this end can do."""
+        return self._rate("max")
+
+    def now(self) -> _Rate:
+        """Speed and width as this end reports them."""
+        return self._rate("current")
+
+    def _rate(self, which: str) -> _Rate:
+        return (
+            sysfs.speed(self.pci.text(f"{which}_link_speed")),
+            sysfs.width(self.pci.text(f"{which}_link_width")),
+        )
+
+    def link(self, other: Function | None, *, has_other: bool) -> Link:
+        """The link to the other end; what both ends can do is what the weaker one can."""
+        if other is None:
+            return Link(*(self.now() if not has_other else (None, None)), *self.best())
+        if self._disagrees(other):
+            return Link(*self.now(), None, None)
+        pairs = zip(self.best(), other.best(), strict=True)
+        return Link(*self.now(), *(min((v for v in pair if v), default=None) for pair in pairs))
+
+    def _disagrees(self, other: Function) -> bool:
+        """Whether the ends report different rates, as those of emulated switches do."""
+        pairs = zip(self.now(), other.now(), strict=True)
+        return any(mine and its and mine != its for mine, its in pairs)
+
+    def unavailable(self, other: Function | None) -> dict[str, str]:
+        """Why counters and links of this function are not known."""
+        reasons = {}
+        if self.aer() == Aer():
+            reasons["aer"] = self.pci.why("aer_dev_correctable")
+        if None in self.now():
+            reasons["link"] = self.pci.why("current_link_speed")
+        elif other is not None and self._disagrees(other):
+            mine, its = (short_link(Link(*each.now(), None, None)) for each in (self, other))
+            reasons["link"] = f"the ends disagree: {mine} says this one, {its} says {other.bdf}"
+        return reasons
+
+
+class Tree:
+    """Puts functions into a rack, depth first."""
+
+    def __init__(self, functions: dict[str, Function], slots: dict[str, int]) -> None:
+        self._functions, self._slots = functions, slots
+        self._ports: list[Port] = []
+        self._leaves: list[tuple[Function, tuple[str, ...]]] = []
+        self._children: dict[str | None, list[Function]] = {}
+        for each in functions.values():
+            parent = each.parent if each.parent in functions else None
+            self._children.setdefault(parent, []).append(each)
+
+    def rack(self) -> Rack:
+        """The tree that the functions make."""
+        self._descend(None, None, ())
+        # Ours come first, so that their numbers do not depend on what else is plugged in.
+        leaves = sorted(self._leaves, key=lambda leaf: not leaf[0].has_axl)
+        serials = dict.fromkeys(
+            each.axl.number("board_serial") for each, _ in leaves if each.has_axl
+        )
+        serials.pop(None, None)
+        cards = {serial: card for card, serial in enumerate(serials)}
+        return Rack(
+            name=socket.gethostname()[:64],
+            source=NAME,
+            generation=None,
+            live=True,
+            live_reason=None,
+            ports=tuple(self._ports),
+            endpoints=tuple(
+                self._endpoint(n, each, path, cards) for n, (each, path) in enumerate(leaves)
+            ),
+        )
+
+    def _descend(self, bdf: str | None, kind: PortKind | None, path: tuple[str, ...]) -> None:
+        for each in self._children.get(bdf, []):
+            if each.is_bridge:
+                below = _kind(each, kind)
+                self._ports.append(self._port(each, below))
+                self._descend(each.bdf, below, (*path, each.bdf))
+            else:
+                self._leaves.append((each, path))
+
+    def _port(self, each: Function, kind: PortKind) -> Port:
+        below = self._children.get(each.bdf, [])
+        if kind == "upstream":
+            other = self._functions.get(each.parent or "")
+        else:
+            other = below[0] if below else None
+        secondary = each.pci.number("secondary_bus_number", sysfs.U8_MAX)
+        bus = None if secondary is None else f"{each.bdf[:4]}:{secondary:02x}"
+        base, limit = sysfs.window(sysfs.resources(each.pci.text("resource")))
+        return Port(
+            bdf=each.bdf,
+            kind=kind,
+            parent=each.parent if each.parent in self._functions else None,
+            slot=self._slots.get(bus) if bus is not None else None,
+            secondary=secondary,
+            subordinate=each.pci.number("subordinate_bus_number", sysfs.U8_MAX),
+            link=each.link(other, has_other=True),
+            window_base=base,
+            window_limit=limit,
+            aer=each.aer(),
+            pci=each.description(),
+            unavailable=each.unavailable(other),
+        )
+
+    def _endpoint(
+        self, n: int, each: Function, path: tuple[str, ...], cards: dict[int | None, int]
+    ) -> Endpoint:
+        parent = self._functions.get(path[-1]) if path else None
+        bars = sysfs.bars(sysfs.resources(each.pci.text("resource")))
+        memory = next((bar.size_bytes for bar in bars if bar.number == BAR_MEMORY), None)
+        serial = each.axl.number("board_serial")
+        health, health_reason = _health(each)
+        peers, reasons = _peers(each)
+        made = Endpoint(
+            n=n,
+            bdf=each.bdf,
+            parent=path[-1] if path else None,
+            path=path,
+            slot=self._slot(each, path),
+            card=cards.get(serial) if serial is not None else None,
+            serial=serial,
+            index=each.axl.number("endpoint_index", sysfs.U8_MAX),
+            count=each.axl.number("endpoint_count", sysfs.U8_MAX) or None,
+            link=each.link(parent, has_other=False),
+            bars=bars,
+            irq=_interrupts(each.pci.folder),
+            memory_bytes=memory if each.has_axl else None,
+            health=health,
+            health_reason=health_reason,
+            generation=each.axl.number("generation", sysfs.U32_MAX),
+            address=_address(each.axl),
+            aer=each.aer(),
+            pci=each.description(),
+            peers=peers,
+        )
+        reasons |= each.unavailable(parent) | _not_told(each, made)
+        return dataclasses.replace(made, unavailable=reasons)
+
+    def _slot(self, each: Function, path: tuple[str, ...]) -> int | None:
+        if each.has_axl:
+            # The driver leaves out what a card's own switch calls slots.
+            return each.axl.number("slot", MAX_SLOT)
+        return next((port.slot for port in self._ports if path and port.bdf == path[-1]), None)
+
+
+def _kind(each: Function, above: PortKind | None) -> PortKind:
+    """What a bridge must be, from what is above it: its own word for it needs privilege."""
+    if not each.is_express or above == "bridge":
+        return "bridge"
+    if above is None:
+        return "root"
+    return "downstream" if above == "upstream" else "upstream"
+
+
+def _health(each: Function) -> tuple[Health, str | None]:
+    state = each.axl.text("state")
+    if not each.has_axl:
+        return "unknown", None
+    if state is None:
+        return "stale", each.axl.why("state")
+    if state.startswith("resetting"):
+        return "resetting", None
+    for health in HEALTHS:
+        if health == state:
+            return health, None
+    return "unknown", each.axl.why("state")
+
+
+def _address(axl: Attributes) -> Address | None:
+    state = next((known for known in ADDRESS_STATES if known == axl.text("address_state")), None)
+    if state is None:
+        return None
+    code = axl.number("address_reason")
+    names = {int(reason): reason.name.lower() for reason in AddressReason}
+    reason = names.get(code, f"reason {code}") if code else None
+    return Address(state, reason, None)
+
+
+def _peers(each: Function) -> tuple[Any, dict[str, str]]:
+    """The driver's list, and why there is none or not all of it."""
+    text = each.axl.text("peers")
+    if text is None:
+        return None, {"peers": each.axl.why("peers") if each.has_axl else _NO_AXL}
+    found = sysfs.peers(text)
+    if found is None:
+        return None, {"peers": "peers: a line of the driver's list makes no sense"}
+    last = text.rpartition("\n")[2]
+    return found, {"peers": last} if last.startswith("and ") else {}
+
+
+def _not_told(each: Function, made: Endpoint) -> dict[str, str]:
+    """Why members that the driver should tell are not known."""
+    if not each.has_axl:
+        return dict.fromkeys(("generation", "address", "client_pid"), _NO_AXL)
+    members = {
+        "serial": "board_serial", "index": "endpoint_index", "count": "endpoint_count",
+        "slot": "slot", "generation": "generation", "address": "address_state",
+    }  # fmt: skip
+    reasons = {
+        member: each.axl.why(name)
+        for member, name in members.items()
+        if getattr(made, member) is None
+    }
+    return {**reasons, "client_pid": "several programs may have it open; sysfs does not name them"}
+
+
+def _interrupts(folder: Path) -> str | None:
+    """Which kind of interrupt is in use."""
+    try:
+        first = sorted(path.name for path in (folder / "msi_irqs").iterdir())[:1]
+    except OSError:
+        return None
+    attributes = Attributes(folder / "msi_irqs")
+    attributes.fetch(first)
+    kind = attributes.text(first[0]) if first else None
+    return kind if kind in {"msi", "msix"} else None
