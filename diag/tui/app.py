@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+"""The application: views over one picture at a time, which a collector brings."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import ClassVar, Final
+
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.widgets import ContentSwitcher, Footer, Input
+
+from diag.tui import header
+from diag.tui.cells import Cell
+from diag.tui.collector import Collector
+from diag.tui.cost import CostMeter
+from diag.tui.header import Cost
+from diag.tui.help import HelpScreen
+from diag.tui.picture import Picture
+from diag.tui.themes import DARK, MONO, STYLES, THEMES
+from diag.tui.views.base import View
+from diag.tui.views.detail import DetailView
+from diag.tui.views.lists import EventsView, FindingsView, LinksView, ListView
+from diag.tui.views.tree import TreeView
+from diag.tui.widgets.bars import Bar, TabBar
+from diag.tui.widgets.table import Table
+
+VIEWS: Final = (
+    ("tree", "Tree"), ("detail", "Detail"), ("links", "Links"), ("events", "Events"),
+    ("findings", "Findings"),
+)  # fmt: skip
+
+
+class Arrived(Message):
+    """There is a new picture; several that came at once are one."""
+
+
+class TopApp(App[None]):
+    """accel-top.
+
+    Args:
+        collector: brings the pictures.
+    """
+
+    TITLE = "accel-top"
+    ENABLE_COMMAND_PALETTE = True
+    CSS = """
+    Screen { layout: vertical; }
+    ContentSwitcher { height: 1fr; }
+    #filter { display: none; height: 1; border: none; padding: 0 1; background: $panel; }
+    #filter.-open { display: block; }
+    Footer { background: $panel; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("q", "quit", "Quit"),
+        Binding("question_mark,f1", "help", "Help", key_display="?"),
+        Binding("space", "pause", "Pause"),
+        Binding("slash", "filter", "Filter", key_display="/"),
+        Binding("escape", "leave", "Back", show=False),
+        Binding("tab", "next_view(1)", "Next view", show=False),
+        Binding("shift+tab", "next_view(-1)", "Previous view", show=False),
+        Binding("n", "refresh_now", "Sample now", show=False),
+        *(Binding(str(i), f"view('{name}')", title, show=False)
+          for i, (name, title) in enumerate(VIEWS, start=1)),
+    ]  # fmt: skip
+
+    def __init__(self, collector: Collector) -> None:
+        super().__init__()
+        self.collector = collector
+        self.paused = False
+        self.picture: Picture | None = None
+        self._newest: Picture | Exception | None = None
+        self._lock = threading.Lock()
+        """Guards `_newest`, which the collector's thread writes."""
+        self._meter = CostMeter()
+        self._cost = Cost()
+        self._before = "tree"
+        self._header = Bar(id="header")
+        self._tabs = TabBar(VIEWS, id="tabs")
+        self._detail = DetailView(id="detail")
+        views = (
+            TreeView(id="tree"),
+            self._detail,
+            LinksView(id="links"),
+            EventsView(id="events"),
+            FindingsView(id="findings"),
+        )
+        self._views: dict[str, View] = {str(view.id): view for view in views}
+        self._switcher = ContentSwitcher(*views, initial="tree")
+        self._filter = Input(
+            placeholder="show only lines with … (Enter keeps it, Esc clears it)",
+            id="filter",
+            compact=True,
+        )
+        for theme in THEMES:
+            self.register_theme(theme)
+        self.theme = (MONO if os.environ.get("NO_COLOR") else DARK).name
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """Text styles of our own, for themes that do not say."""
+        return STYLES
+
+    def compose(self) -> ComposeResult:
+        """Two bars, the views, and the keys."""
+        yield self._header
+        yield self._tabs
+        yield self._switcher
+        yield self._filter
+        yield Footer(show_command_palette=False, compact=True)
+
+    def on_mount(self) -> None:
+        """Start collecting."""
+        self.view.focus_table()
+        self._show_bars()
+        self.collector.start(self._receive)
+        self.set_interval(1.0, self._show_bars)
+
+    def on_unmount(self) -> None:
+        """Stop collecting."""
+        self.collector.stop()
+
+    @property
+    def view(self) -> View:
+        """The view on screen."""
+        return self._views[self.view_name]
+
+    @property
+    def view_name(self) -> str:
+        """Its name."""
+        return self._switcher.current or "tree"
+
+    def _receive(self, told: Picture | Exception) -> None:
+        """In the collector's thread: hand the newest picture over."""
+        with self._lock:
+            waiting, self._newest = self._newest is not None, told
+        if not waiting:
+            self.post_message(Arrived())
+
+    def on_arrived(self) -> None:
+        """Show the newest picture, unless the user holds the screen."""
+        with self._lock:
+            told, self._newest = self._newest, None
+        if isinstance(told, Exception):
+            raise told
+        if told is not None and not self.paused:
+            self.show_picture(told)
+
+    def show_picture(self, picture: Picture) -> None:
+        """Show one picture."""
+        self.picture = picture
+        self._cost = self._meter.look()
+        self._meter.frame_begins()
+        with self.batch_update():
+            self.view.show(picture, self.collector.painter.history)
+            self._show_bars()
+        self.call_after_refresh(self._meter.frame_ends)
+
+    def action_view(self, name: str) -> None:
+        """Go to a view."""
+        if name == self.view_name:
+            return
+        if name == "detail":
+            self._before = self.view_name
+            self._detail.subject = self._marked_address()
+        self._switcher.current = name
+        self._close_filter()
+        if self.picture is not None:
+            self.view.show(self.picture, self.collector.painter.history)
+        self.view.focus_table()
+        self._show_bars()
+
+    def action_next_view(self, step: int) -> None:
+        """Go to the view beside."""
+        names = [name for name, _ in VIEWS]
+        self.action_view(names[(names.index(self.view_name) + step) % len(names)])
+
+    def action_leave(self) -> None:
+        """Clear the filter, or leave the detail."""
+        if self._filter.has_class("-open") or self.view.filter_text:
+            self._close_filter(clear=True)
+        elif self.view_name == "detail":
+            self.action_view(self._before)
+        elif self.view_name != "tree":
+            self.action_view("tree")
+
+    def action_pause(self) -> None:
+        """Hold the screen; samples are taken and kept all the same."""
+        self.paused = not self.paused
+        self._show_bars()
+
+    def action_refresh_now(self) -> None:
+        """Take a sample at once."""
+        self.paused = False
+        self.collector.hurry()
+
+    def action_help(self) -> None:
+        """All keys."""
+        self.push_screen(HelpScreen())
+
+    def action_filter(self) -> None:
+        """Ask for a text that lines must hold."""
+        self._filter.value = self.view.filter_text
+        self._filter.add_class("-open")
+        self._filter.focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Filter while it is typed."""
+        if event.input.has_class("-open"):
+            self.view.set_filter(event.value)
+
+    def on_input_submitted(self) -> None:
+        """Keep the filter and go back to the lines."""
+        self._close_filter()
+
+    def on_tab_bar_chosen(self, event: TabBar.Chosen) -> None:
+        """A view was clicked."""
+        self.action_view(event.name)
+
+    def on_table_opened(self, event: Table.Opened) -> None:
+        """Show the object of a line in depth."""
+        if type(event) is not Table.Opened:
+            return
+        self.action_view("detail")
+
+    def _marked_address(self) -> str | None:
+        view = self.view
+        if isinstance(view, TreeView):
+            return view.marked_address()
+        if isinstance(view, ListView) and view.table.marked is not None:
+            return view.subject_of(view.table.marked)
+        return None
+
+    def _close_filter(self, *, clear: bool = False) -> None:
+        self._filter.remove_class("-open")
+        if clear:
+            self.view.set_filter("")
+        self.view.focus_table()
+        self._show_bars()
+
+    def _show_bars(self) -> None:
+        picture = self.picture
+        name = self.collector.name
+        self._header.show(*header.cells(name, picture, self.paused, self._cost))
+        counts = {} if picture is None else header.counts(picture)
+        note = f"filter: {self.view.filter_text}" if self.view.filter_text else ""
+        self._tabs.show_tabs(self.view_name, counts, (Cell(note, "warn"),))

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+"""What endpoints did over time: rates between samples, and the last minutes of each. Pure."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from diag.topo.sampling import Queue, Sample, Telemetry
+
+KEPT: Final = 300
+"""Samples that a sparkline can look back."""
+
+COUNTERS: Final = {
+    "h2d": "bytes_host_to_device",
+    "d2h": "bytes_device_to_host",
+    "d2d": "bytes_device_to_device",
+    "p2p": "bytes_peer",
+    "commands": "commands_finished_count",
+}
+"""Rates by name, and the counter that each comes from."""
+
+GAUGES: Final = {
+    "util": "utilisation_permille",
+    "temp": "temperature_millicelsius",
+    "power": "power_milliwatt",
+}
+"""Readings that have a history, by name."""
+
+PENDING: Final = "pending"
+NAMES: Final = (*COUNTERS, *GAUGES, PENDING)
+
+Values = Mapping[str, float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Last:
+    """What a rate is computed from."""
+
+    time_ns: int
+    telemetry: Telemetry
+
+
+class Series:
+    """The newest values of one figure; unknown ones are kept as unknown."""
+
+    __slots__ = ("_next", "_values")
+
+    def __init__(self, kept: int = KEPT) -> None:
+        self._values = array("f", [math.nan]) * kept
+        self._next = 0
+
+    def add(self, value: float | None) -> None:
+        """The next value; the oldest is forgotten."""
+        self._values[self._next] = math.nan if value is None else value
+        self._next = (self._next + 1) % len(self._values)
+
+    def newest(self, count: int) -> list[float | None]:
+        """At most that many values, oldest first."""
+        ordered = [*self._values[self._next :], *self._values[: self._next]]
+        return [None if math.isnan(value) else value for value in ordered[-count:]]
+
+
+class History:
+    """Rates and series of every endpoint of a rack, by its identity or bus address."""
+
+    def __init__(self, kept: int = KEPT) -> None:
+        self._kept = kept
+        self._last: dict[str, _Last] = {}
+        self._series: dict[str, dict[str, Series]] = {}
+
+    def add(self, sample: Sample) -> dict[int, Values]:
+        """The values of a sample by endpoint number; rates are None without an earlier one."""
+        return {
+            endpoint.n: self._add(endpoint.key, sample, endpoint.n)
+            for endpoint in sample.rack.endpoints
+        }
+
+    def newest(self, name: str, figure: str, count: int) -> list[float | None]:
+        """The series of a figure of the endpoint of that name."""
+        series = self._series.get(name, {}).get(figure)
+        return [] if series is None else series.newest(count)
+
+    def _add(self, name: str, sample: Sample, n: int) -> Values:
+        readings = sample.readings.get(n)
+        telemetry = Telemetry() if readings is None else readings.telemetry
+        now = _Last(sample.time_ns, telemetry)
+        values: dict[str, float | None] = _rates(self._last.get(name), now)
+        for gauge, member in GAUGES.items():
+            values[gauge] = getattr(telemetry, member)
+        values[PENDING] = _pending(None if readings is None else readings.queues)
+        self._last[name] = now
+        series = self._series.setdefault(name, {})
+        for figure, value in values.items():
+            if figure not in series:
+                series[figure] = Series(self._kept)
+            series[figure].add(value)
+        return values
+
+
+def _pending(queues: Iterable[Queue] | None) -> int | None:
+    if queues is None:
+        return None
+    counts = [queue.pending_slots for queue in queues]
+    return None if None in counts else sum(count for count in counts if count is not None)
+
+
+def _rates(before: _Last | None, now: _Last) -> dict[str, float | None]:
+    """Rates per second; None where there is nothing to compare with, or the counter went back."""
+    rates: dict[str, float | None] = dict.fromkeys(COUNTERS)
+    if before is None or now.time_ns <= before.time_ns:
+        return rates
+    seconds = (now.time_ns - before.time_ns) / 1e9
+    for name, member in COUNTERS.items():
+        old, new = getattr(before.telemetry, member), getattr(now.telemetry, member)
+        if old is not None and new is not None and new >= old:
+            rates[name] = (new - old) / seconds
+    return rates

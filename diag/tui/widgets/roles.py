@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+"""What Table and Pane share: text with a meaning, drawn line by line."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rich.style import Style
+from textual.scroll_view import ScrollView
+
+from diag.tui.cells import ROLES
+
+
+class RoleView(ScrollView, can_focus=True):
+    """A scrolling widget that draws its own lines; a theme says what roles look like."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "role--head", "role--cursor", *(f"role--{role}" for role in ROLES),
+    }  # fmt: skip
+    DEFAULT_CSS = """
+    RoleView {
+        height: 1fr;
+        overflow-x: hidden;
+        overflow-y: auto;
+        scrollbar-size-vertical: 1;
+        & > .role--head { color: $text-muted; text-style: bold; }
+        & > .role--cursor { background: $primary 30%; text-style: $cursor-style; }
+        &:focus > .role--cursor { background: $primary 60%; text-style: $cursor-style; }
+        & > .role--plain { color: $foreground; }
+        & > .role--dim { color: $foreground 55%; }
+        & > .role--ok { color: $text-success; }
+        & > .role--warn { color: $text-warning; text-style: $warn-style; }
+        & > .role--bad { color: $text-error; text-style: $bad-style; }
+        & > .role--accent { color: $text-accent; text-style: $accent-style; }
+    }
+    """
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name for it
+        super().__init__(id=id)
+        self._styles: dict[str, Style] = {}
+
+    def forget_drawn(self) -> None:
+        """Draw everything anew: size, colours or focus changed."""
+        self._styles.clear()
+        self.refresh()
+
+    def notify_style_update(self) -> None:
+        """The theme changed."""
+        super().notify_style_update()
+        self.forget_drawn()
+
+    def on_resize(self) -> None:
+        """Lines are as long as the widget is wide."""
+        self.forget_drawn()
+
+    def on_focus(self) -> None:
+        """The mark looks different."""
+        self.forget_drawn()
+
+    def on_blur(self) -> None:
+        """As `on_focus`."""
+        self.forget_drawn()
+
+    @property
+    def line_width(self) -> int:
+        """Cells of a line."""
+        return max(1, self.scrollable_content_region.width)
+
+    def role_style(self, name: str) -> Style:
+        """The style of a role, or of "head" and "cursor"."""
+        if name not in self._styles:
+            self._styles[name] = self.get_component_rich_style(f"role--{name}", partial=True)
+        return self._styles[name]
