@@ -16,7 +16,7 @@ from diag.topo.findings import find
 from diag.topo.model import Address, Aer, Bar, Endpoint, Link, Pci, Peer, Port, Rack
 
 FORMAT: Final = "axl-topology"
-VERSION: Final = 2
+VERSION: Final = 3
 MAX_DEPTH: Final = 64
 """Ports above each other; as in the schema of an endpoint's path."""
 
@@ -97,6 +97,10 @@ def _check_version(document: Any) -> None:
     version = document.get("version") if isinstance(document, dict) else None
     if isinstance(version, int) and version < VERSION:
         raise DocumentError(f"version {version}, this tool reads {VERSION}: save it again")
+    if isinstance(version, int) and version > VERSION:
+        raise DocumentError(
+            f"version {version} is newer than what this tool reads, {VERSION}: update accelstack"
+        )
 
 
 def _validator(base: Any) -> Any:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -17,6 +18,12 @@ _ACS: Final = re.compile(
     r"ACS redirects requests at port ([0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7])"
 )
 """The driver's reason (drivers/linux/axl_peer.c)."""
+
+_HOW_ALLOWED: Final = (
+    "to allow it, where no virtual machine relies on it: pci=disable_acs_redir={port}"
+)
+_PEER_CLASSES: Final = (0x01, 0x02, 0x03, 0x12)
+"""Storage, network, display, accelerators: what talks to its peers."""
 
 Severity = Literal["error", "warning", "note"]
 
@@ -40,7 +47,7 @@ def find(rack: Rack, earlier: Rack | None = None) -> list[Finding]:
         earlier: the same rack before, to see which error counters grew since then.
     """
     found = [] if earlier is None else list(_growing_errors(rack, earlier))
-    found += [*_links(rack), *_buses(rack), *_cards(rack)]
+    found += [*_links(rack), *_buses(rack), *_acs(rack), *_cards(rack)]
     for endpoint in rack.endpoints:
         found += [*_health(endpoint), *_address(endpoint), *_linux(endpoint), *_peers(endpoint)]
     order = {"error": 0, "warning": 1, "note": 2}
@@ -48,7 +55,7 @@ def find(rack: Rack, earlier: Rack | None = None) -> list[Finding]:
 
 
 def _links(rack: Rack) -> Iterator[Finding]:
-    return (_slow_link(link) for link in links(rack) if link.below_capability)
+    return (_slow_link(link) for link in links(rack) if link.lower and link.below_capability)
 
 
 def _slow_link(link: LinkEnds) -> Finding:
@@ -109,6 +116,26 @@ def _buses(rack: Rack) -> Iterator[Finding]:
                 port.bdf,
                 "no bus number was left for what is below: nothing is found there",
                 "boot with pci=assign-busses, or give hot-plug ports fewer: pci=hpbussize=2",
+            )
+
+
+def _acs(rack: Rack) -> Iterator[Finding]:
+    """Ports between accelerators that no driver has told peers of (see `_peers` for the others)."""
+    untold = {
+        bdf
+        for each in rack.endpoints
+        if each.peers is None and (each.pci.class_code or 0) >> 16 in _PEER_CLASSES
+        for bdf in each.path
+    }
+    several = Counter(port.parent for port in rack.ports if port.bdf in untold)
+    for port in rack.ports:
+        if port.acs_redirects and port.bdf in untold and several[port.parent] > 1:
+            yield Finding(
+                "note",
+                "acs-blocks-peers",
+                port.bdf,
+                "ACS sends requests between the devices below this switch through the root",
+                _HOW_ALLOWED.format(port=port.bdf),
             )
 
 
@@ -213,7 +240,7 @@ def _peers(endpoint: Endpoint) -> Iterator[Finding]:
             "acs-blocks-peers" if port else "peer-unreachable",
             endpoint.bdf,
             f"{count} of {len(peers)} peers are reached through host memory only: {reason}",
-            f"to allow it, where no virtual machine relies on it: pci=disable_acs_redir={port[1]}"
+            _HOW_ALLOWED.format(port=port[1])
             if port
             else "nothing needs to be done; copies between them take two steps",
         )

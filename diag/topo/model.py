@@ -105,6 +105,8 @@ class Port:
     link: Link
     window_base: int | None
     window_limit: int | None
+    acs_redirects: bool | None = None
+    """Whether Access Control Services send requests between peers below up to the root."""
     aer: Aer = Aer()
     pci: Pci = Pci()
     unavailable: Mapping[str, str] = field(default_factory=dict)

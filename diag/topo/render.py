@@ -106,6 +106,7 @@ def render_port(rack: Rack, port: Port) -> Iterator[str]:
             ("link", _link(port)),
             ("buses below", buses),
             ("window", window),
+            ("ACS", _acs(port)),
             ("errors", _errors(port)),
             *_pci_pairs(port.pci),
             ("below", ", ".join(_below(rack, port)) or "nothing"),
@@ -327,6 +328,12 @@ def _or_reason(member: Endpoint | Port, name: str, value: object) -> str:
 def _link(member: Endpoint | Port) -> str:
     reason = member.unavailable.get("link")
     return full_link(member.link) + (f" ({printable(reason)})" if reason else "")
+
+
+def _acs(port: Port) -> str:
+    if port.acs_redirects is None:
+        return _or_reason(port, "acs_redirects", None)
+    return "requests between peers go to the root" if port.acs_redirects else "peers are free"
 
 
 def _errors(member: Endpoint | Port) -> str:

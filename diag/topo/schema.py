@@ -61,6 +61,7 @@ _PORT: Final = members(
         "link": _LINK,
         "window_base": or_null(_HEX),
         "window_limit": or_null(_HEX),
+        "acs_redirects": or_null(BOOLEAN),
         "aer": _AER,
         "pci": _PCI,
         "unavailable": _UNAVAILABLE,
@@ -128,7 +129,7 @@ SCHEMA: Final[dict[str, Any]] = {
     **members(
         {
             "format": {"const": "axl-topology"},
-            "version": {"const": 2},
+            "version": {"const": 3},
             "name": {"type": "string", "maxLength": 64},
             "source": TEXT,
             "generation": or_null(U32),

@@ -11,6 +11,8 @@ UNKNOWN = "—"
 
 def short_link(link: Link) -> str:
     """16GT/s x16."""
+    if link.speed is None and link.width is None:
+        return UNKNOWN
     speed = UNKNOWN if link.speed is None else GIGATRANSFERS.get(link.speed, f"?{link.speed}")
     width = UNKNOWN if link.width is None else str(link.width)
     return f"{speed}GT/s x{width}"

@@ -59,3 +59,19 @@ def test_an_unbound_accelerator_is_found(driver: Driver) -> None:
 
     assert f"error: {bdf}: no driver is bound" in text
     assert "no driver is bound" not in info(driver, "--check", "|| true")
+
+
+def test_a_live_view_sees_work_and_who_does_it(driver: Driver) -> None:
+    """Telemetry through libaxl, queues and recoveries from debugfs, nothing unknown but clocks."""
+    text = driver.shell(f"cd {CHECKOUT}; {sys.executable} -m tests.linux.guest_sample")
+    state, before, after = json.loads(text.strip().splitlines()[-1])
+
+    assert state == "live"
+    assert set(after) == {"0", "1", "2", "3"}
+    then, now = before["0"]["telemetry"], after["0"]["telemetry"]
+    assert now["bytes_host_to_device"] == then["bytes_host_to_device"] + 4096
+    assert now["commands_finished_count"] > then["commands_finished_count"]
+    assert 0 < now["temperature_millicelsius"] < 150_000
+    assert [queue["state"] for queue in after["0"]["queues"]] == ["ready"]
+    assert after["0"]["queues"][0]["completions_count"] > 0
+    assert before["0"]["recoveries"] is not None

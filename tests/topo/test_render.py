@@ -167,4 +167,5 @@ def test_sizes_are_exact(count: int | None, text: str) -> None:
 
 def test_unknown_links_are_dashes() -> None:
     """Not 0 and not the best guess."""
-    assert short_link(link(None, None)) == "—GT/s x—"
+    assert short_link(link(None, None)) == "—"
+    assert short_link(link(4, None)) == "16GT/s x—"

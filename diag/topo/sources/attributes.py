@@ -66,12 +66,16 @@ class Attributes:
 
 
 def _read(path: str) -> str:
-    # A recorded tree may come from a stranger: a FIFO that nobody writes must not hold us up.
-    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    fd = _open(path)
     try:
         return os.read(fd, MAX_BYTES).decode("utf-8", "replace").strip()
     finally:
         os.close(fd)
+
+
+def _open(path: str | Path) -> int:
+    # A recorded tree may come from a stranger: a FIFO that nobody writes must not hold us up.
+    return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
 def fetch_all(wanted: Sequence[tuple[Attributes, Sequence[str]]], patience_s: float) -> None:
@@ -91,6 +95,20 @@ def read_text(path: str) -> str | None:
         return _read(path)
     except OSError:
         return None
+
+
+def read_bytes(path: Path, most: int) -> bytes:
+    """The beginning of a file; empty if it cannot be read."""
+    try:
+        fd = _open(path)
+    except OSError:
+        return b""
+    try:
+        return os.read(fd, most)
+    except OSError:
+        return b""
+    finally:
+        os.close(fd)
 
 
 def link_target(path: Path) -> str | None:

@@ -14,6 +14,8 @@ from diag.topo.sampling import Sample, Sampler
 
 PATIENCE_S: Final = 1.0
 """How long one sample may take before everything is shown as stale."""
+FIRST_PATIENCE_S: Final = 5.0
+"""The first one reads more, and there is nothing yet that could be shown in its place."""
 
 
 class Follower:
@@ -26,19 +28,27 @@ class Follower:
     Args:
         sampler: who is asked.
         patience_s: how long an answer may take.
+        first_patience_s: how long until the first one.
     """
 
-    def __init__(self, sampler: Sampler, patience_s: float = PATIENCE_S) -> None:
+    def __init__(
+        self,
+        sampler: Sampler,
+        patience_s: float = PATIENCE_S,
+        first_patience_s: float = FIRST_PATIENCE_S,
+    ) -> None:
         self.name = sampler.name
         self._sampler = sampler
         self._patience_s = patience_s
+        self._next_patience_s = first_patience_s
         self._presence = Presence(sampler.name)
         self._asking: _Asking | None = None
 
     def sample(self) -> Sample:
         """The rack as it is now, or why that is not known."""
         asking = self._asking or _Asking(self._sampler.sample)
-        if not asking.done.wait(self._patience_s):
+        patience_s, self._next_patience_s = self._next_patience_s, self._patience_s
+        if not asking.done.wait(patience_s):
             self._asking = asking
             reason = f"{self.name}: no answer for {asking.age_s():.1f} s"
             return self._presence.silent(reason, time.monotonic_ns(), time.time_ns())

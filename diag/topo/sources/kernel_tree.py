@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from diag.topo import sysfs
+from diag.topo.config_space import CONVENTIONAL_BYTES, EXPRESS_BYTES, ConfigSpace
 from diag.topo.model import (
     ADDRESS_STATES,
     HEALTHS,
@@ -23,7 +24,7 @@ from diag.topo.model import (
     PortKind,
     Rack,
 )
-from diag.topo.sources.attributes import Attributes, inode, link_target
+from diag.topo.sources.attributes import Attributes, inode, link_target, read_bytes
 from diag.topo.text import short_link
 from pyaccel.spec.formats import BAR_MEMORY
 from pyaccel.spec.regs import AddressReason
@@ -46,6 +47,7 @@ class Function:
         self.has_axl = (folder / "axl").is_dir()
         self.driver = link_target(folder / "driver")
         self._inode = inode(folder)
+        self.config: ConfigSpace | None = None
         group = link_target(folder / "iommu_group") or ""
         self.iommu_group = int(group) if re.fullmatch("[0-9]{1,9}", group) else None
         above = folder.resolve().parent.name
@@ -55,6 +57,24 @@ class Function:
         """Whether the folder still shows the same device with the same driver."""
         folder = self.pci.folder
         return inode(folder) == self._inode and link_target(folder / "driver") == self.driver
+
+    def read_config(self) -> None:
+        """Its configuration space: of root all of it, of others the first 64 bytes."""
+        data = read_bytes(self.pci.folder / "config", EXPRESS_BYTES)
+        self.config = ConfigSpace(data) if data else None
+
+    @property
+    def acs_redirects(self) -> bool | None:
+        """Whether it sends requests between peers below it upwards."""
+        return None if self.config is None else self.config.redirects_peers
+
+    @property
+    def port_kind(self) -> PortKind | None:
+        """Which kind of port it says it is, where all of it may be read."""
+        config = self.config
+        if config is None or len(config.data) < CONVENTIONAL_BYTES:
+            return None
+        return config.port_kind
 
     @property
     def is_bridge(self) -> bool:
@@ -185,9 +205,10 @@ class Tree:
             link=each.link(other, has_other=True),
             window_base=base,
             window_limit=limit,
+            acs_redirects=each.acs_redirects,
             aer=each.aer(),
             pci=each.description(),
-            unavailable=each.unavailable(other),
+            unavailable=each.unavailable(other) | _not_privileged(each),
         )
 
     def _endpoint(
@@ -231,8 +252,16 @@ class Tree:
         return next((port.slot for port in self._ports if path and port.bdf == path[-1]), None)
 
 
+def _not_privileged(each: Function) -> dict[str, str]:
+    if each.acs_redirects is not None:
+        return {}
+    return {"acs_redirects": "only root may read so much of its configuration space"}
+
+
 def _kind(each: Function, above: PortKind | None) -> PortKind:
-    """What a bridge must be, from what is above it: its own word for it needs privilege."""
+    """Its own word where it may be read, else what it must be by what is above it."""
+    if each.port_kind is not None:
+        return each.port_kind
     if not each.is_express or above == "bridge":
         return "bridge"
     if above is None:

@@ -11,6 +11,7 @@ from diag.topo import sysfs
 from diag.topo.model import Rack
 from diag.topo.protocol import SourceError
 from diag.topo.sources.attributes import Attributes, fetch_all
+from diag.topo.sources.deadline import run_all
 from diag.topo.sources.kernel_tree import Function, Tree
 
 _PCI_CONSTANT: Final = (
@@ -61,6 +62,8 @@ class Machine:
         self._slots = _slots(self._root / "bus/pci/slots")
         everything = (*_AXL_CONSTANT, *_AXL_CHANGING, *_AXL_PEERS)
         self._fetch((*_PCI_CONSTANT, *_PCI_CHANGING), everything)
+        bridges = [each.read_config for each in self.functions.values() if each.is_bridge]
+        run_all(bridges, self._patience_s)
 
     def _look_again(self) -> None:
         before = {bdf: each.axl.text("generation") for bdf, each in self.functions.items()}
