@@ -11,8 +11,10 @@ from typing import Any, Final
 import diag.topo.diff_schema
 import diag.topo.schema
 import diag.trace.report_schema
+import diag.tui.machine
 
 PUBLISHED: Final[dict[str, dict[str, Any]]] = {
+    "top.schema.json": diag.tui.machine.SCHEMA,
     "topology-diff.schema.json": diag.topo.diff_schema.SCHEMA,
     "topology.schema.json": diag.topo.schema.SCHEMA,
     "trace-report.schema.json": diag.trace.report_schema.SCHEMA,

@@ -19,6 +19,7 @@ from diag.tui.cost import CostMeter
 from diag.tui.header import Cost
 from diag.tui.help import HelpScreen
 from diag.tui.picture import Picture
+from diag.tui.replay import Player
 from diag.tui.themes import DARK, MONO, STYLES, THEMES
 from diag.tui.views.base import View
 from diag.tui.views.detail import DetailView
@@ -41,7 +42,8 @@ class TopApp(App[None]):
     """accel-top.
 
     Args:
-        collector: brings the pictures.
+        collector: brings the pictures; of a recording it is a Player.
+        readonly: offer no actions that change anything.
     """
 
     TITLE = "accel-top"
@@ -62,13 +64,23 @@ class TopApp(App[None]):
         Binding("tab", "next_view(1)", "Next view", show=False),
         Binding("shift+tab", "next_view(-1)", "Previous view", show=False),
         Binding("n", "refresh_now", "Sample now", show=False),
+        Binding("left_square_bracket", "skip(-60)", "Back a minute", key_display="["),
+        Binding("right_square_bracket", "skip(60)", "On a minute", key_display="]"),
+        Binding("left_curly_bracket", "skip(-600)", "Back ten minutes", show=False),
+        Binding("right_curly_bracket", "skip(600)", "On ten minutes", show=False),
+        Binding("comma", "skip(-0.5)", "Back one sample", show=False),
+        Binding("full_stop", "skip(0.5)", "On one sample", show=False),
+        Binding("less_than_sign", "speed(-1)", "Slower", show=False),
+        Binding("greater_than_sign", "speed(1)", "Faster", key_display=">"),
+        Binding("F", "next_finding", "Next finding"),
         *(Binding(str(i), f"view('{name}')", title, show=False)
           for i, (name, title) in enumerate(VIEWS, start=1)),
     ]  # fmt: skip
 
-    def __init__(self, collector: Collector) -> None:
+    def __init__(self, collector: Collector | Player, *, readonly: bool = False) -> None:
         super().__init__()
         self.collector = collector
+        self.readonly = readonly
         self.paused = False
         self.picture: Picture | None = None
         self._newest: Picture | Exception | None = None
@@ -185,10 +197,36 @@ class TopApp(App[None]):
         elif self.view_name != "tree":
             self.action_view("tree")
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Travelling in time needs a recording."""
+        del parameters
+        if action in {"skip", "speed", "next_finding"}:
+            return isinstance(self.collector, Player)
+        return True
+
     def action_pause(self) -> None:
-        """Hold the screen; samples are taken and kept all the same."""
-        self.paused = not self.paused
+        """Hold the screen; samples are taken and kept all the same. Of a recording: stop it."""
+        if isinstance(self.collector, Player):
+            self.collector.toggle()
+        else:
+            self.paused = not self.paused
         self._show_bars()
+
+    def action_skip(self, seconds: float) -> None:
+        """Travel in time."""
+        if isinstance(self.collector, Player):
+            self.collector.skip(seconds)
+
+    def action_speed(self, step: int) -> None:
+        """Play faster, or slower."""
+        if isinstance(self.collector, Player):
+            self.collector.faster(step)
+            self._show_bars()
+
+    def action_next_finding(self) -> None:
+        """Travel to the next time that something new was wrong."""
+        if isinstance(self.collector, Player) and not self.collector.next_finding():
+            self.notify("nothing new is wrong in the rest of the recording")
 
     def action_refresh_now(self) -> None:
         """Take a sample at once."""
@@ -241,8 +279,11 @@ class TopApp(App[None]):
 
     def _show_bars(self) -> None:
         picture = self.picture
-        name = self.collector.name
-        self._header.show(*header.cells(name, picture, self.paused, self._cost))
+        name, replay = self.collector.name, None
+        if isinstance(self.collector, Player):
+            replay = self.collector.status()
+        held = header.Held(self.paused, replay)
+        self._header.show(*header.cells(name, picture, held, self._cost))
         counts = {} if picture is None else header.counts(picture)
         note = f"filter: {self.view.filter_text}" if self.view.filter_text else ""
         self._tabs.show_tabs(self.view_name, counts, (Cell(note, "warn"),))

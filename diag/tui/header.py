@@ -23,13 +23,21 @@ class Cost:
     frame_ms: float | None = None
 
 
-def cells(name: str, picture: Picture | None, paused: bool, cost: Cost) -> tuple[Cells, Cells]:
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Why the screen may not show this moment: it is held, or it shows a recording."""
+
+    paused: bool = False
+    replay: str | None = None
+
+
+def cells(name: str, picture: Picture | None, held: Held, cost: Cost) -> tuple[Cells, Cells]:
     """Left: what is looked at and how it is; right: the time, and what looking costs."""
     left = [Cell("accel-top", "accent"), Cell("  ")]
     if picture is None:
         return (*left, Cell(f"{printable(name, 60)}: waiting for the first sample", "dim")), ()
     rack = picture.rack
-    left += [*_state(picture, paused), Cell(f"  {printable(rack.name, 40)}")]
+    left += [*_state(picture, held), Cell(f"  {printable(rack.name, 40)}")]
     cards = len(rack.cards())
     left.append(Cell(f"  {cards} cards, {len(rack.endpoints)} endpoints", "dim"))
     if picture.lost:
@@ -41,8 +49,10 @@ def cells(name: str, picture: Picture | None, paused: bool, cost: Cost) -> tuple
     return tuple(left), right
 
 
-def _state(picture: Picture, paused: bool) -> list[Cell]:
-    if paused:
+def _state(picture: Picture, held: Held) -> list[Cell]:
+    if held.replay is not None:
+        return [Cell(f"▶ {printable(held.replay)}", "warn")]
+    if held.paused:
         return [Cell("‖ PAUSED", "warn")]
     if picture.sample.state != "live":
         return [Cell(f"✖ {picture.sample.state.upper()}", "bad")]

@@ -23,6 +23,9 @@ KEYS: Final = (
     ("/", "show only lines that hold a text; Esc clears it"),
     ("f", "next line with an error or a warning"),
     ("space, n", "hold the screen; take a sample at once"),
+    ("[ ] { }", "of a recording: a minute, ten minutes back and on"),
+    (", . < >", "one sample back and on; slower, faster"),
+    ("F", "the next time that something new was wrong"),
     ("Ctrl+P", "command palette: themes and more"),
     ("q, Ctrl+Q", "quit"),
 )
