@@ -20,9 +20,10 @@ from diag.topo.findings import Finding, find
 from diag.topo.library import opens_as
 from diag.topo.model import Endpoint, Port, Rack
 from diag.topo.protocol import Source, SourceError, SourceUsageError
-from diag.topo.render import plain, render_endpoint, render_port, render_table, render_tree
+from diag.topo.render import Insight, plain, render_endpoint, render_port, render_table, render_tree
 from diag.topo.render_diff import render_difference
-from diag.topo.sources import open_source
+from diag.topo.sampling import Readings
+from diag.topo.sources import open_source, sampler_of
 from diag.topo.sources.file import FileSource
 
 FAILED: Final = 1
@@ -133,11 +134,23 @@ def _show_one(source: Source, rack: Rack, found: Endpoint | Port, *, as_json: bo
         return
     if isinstance(found, Endpoint):
         uri = opens_as(source.name, found)
-        lines = render_endpoint(rack, found, _registers(source, found), uri)
+        insight = Insight(_readings(source, found), _registers(source, found))
+        lines = render_endpoint(rack, found, insight, uri)
     else:
         lines = render_port(rack, found)
     for line in lines:
         typer.echo(line)
+
+
+def _readings(source: Source, endpoint: Endpoint) -> Readings | str:
+    try:
+        sample = sampler_of(source).sample()
+    except SourceError as error:
+        return str(error)
+    # Numbers may have changed since the tree was read; the key has not.
+    numbers = {each.key: each.n for each in sample.rack.endpoints}
+    readings = sample.readings.get(numbers.get(endpoint.key, -1))
+    return readings or "the source has none of it"
 
 
 def _registers(source: Source, endpoint: Endpoint) -> dict[str, list[dict[str, Any]] | str]:

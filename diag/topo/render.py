@@ -5,18 +5,43 @@ from __future__ import annotations
 
 import dataclasses
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from diag.printable import printable
 from diag.topo.findings import Finding, find
 from diag.topo.model import Aer, Endpoint, Pci, Port, Rack
-from diag.topo.text import UNKNOWN, bdf_shortener, dash, full_link, short_link, size
+from diag.topo.render_readings import render_readings
+from diag.topo.sampling import Readings
+from diag.topo.text import (
+    UNKNOWN,
+    bdf_shortener,
+    columns,
+    dash,
+    full_link,
+    pairs,
+    short_link,
+    size,
+)
 
 Paint = Callable[[str, str], str]
 """(text, severity) to the text as the terminal shall show it."""
 
 WIDTH = 80
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Insight:
+    """What is known of an endpoint beyond the tree.
+
+    Args:
+        readings: telemetry, queues and clients, or why there are none.
+        blocks: register blocks by name, or why a block could not be read.
+    """
+
+    readings: Readings | str
+    blocks: Mapping[str, list[dict[str, Any]] | str]
+
 
 _COLUMNS = (
     "EP", "BDF", "SLOT", "IDENTITY", "LINK", "HEALTH", "ADDRESS", "IRQ", "MEMORY", "PEERS", "PID",
@@ -58,22 +83,22 @@ def render_table(rack: Rack) -> Iterator[str]:
         )
         for endpoint in rack.endpoints
     ]
-    return _columns(rows)
+    return columns(rows)
 
 
 def render_endpoint(
-    rack: Rack, endpoint: Endpoint, blocks: dict[str, list[dict[str, Any]] | str], opens_as: str
+    rack: Rack, endpoint: Endpoint, insight: Insight, opens_as: str
 ) -> Iterator[str]:
     """All that is known of one endpoint.
 
     Args:
         rack: where it sits.
         endpoint: which one.
-        blocks: register blocks by name, or why a block could not be read.
+        insight: what it is doing.
         opens_as: what a program passes to open it, as the library says.
     """
     yield f"endpoint {endpoint.n}: {_name(endpoint)} at {endpoint.bdf}"
-    yield from _pairs([*_endpoint_pairs(endpoint), ("opens as", printable(opens_as, 200))])
+    yield from pairs([*_endpoint_pairs(endpoint), ("opens as", printable(opens_as, 200))])
     yield "path"
     for bdf in endpoint.path:
         port = rack.port(bdf)
@@ -82,8 +107,9 @@ def render_endpoint(
     for bar in endpoint.bars:
         address = "not assigned" if bar.address is None else f"{bar.address:#014x}"
         yield f"BAR{bar.number}    {address}  {size(bar.size_bytes)}"
+    yield from render_readings(insight.readings)
     yield from _peer_lines(endpoint)
-    for name, block in blocks.items():
+    for name, block in insight.blocks.items():
         yield from _block(name, block)
     yield from _finding_lines(
         _about(rack, {endpoint.bdf, endpoint.parent, endpoint.card_name}), plain
@@ -99,7 +125,7 @@ def render_port(rack: Rack, port: Port) -> Iterator[str]:
     if port.secondary is not None and port.subordinate is not None:
         buses = f"{port.secondary:02x}..{port.subordinate:02x}"
     yield f"port {port.bdf}: {port.kind}"
-    yield from _pairs(
+    yield from pairs(
         [
             ("parent", dash(port.parent)),
             ("slot", dash(port.slot)),
@@ -378,15 +404,3 @@ def _fields(row: dict[str, Any]) -> list[str]:
 def _below(rack: Rack, port: Port) -> list[str]:
     ports = [child.bdf for child in rack.ports_below(port.bdf)]
     return ports + [f"ep{child.n} {child.bdf}" for child in rack.endpoints_below(port.bdf)]
-
-
-def _pairs(pairs: Sequence[tuple[str, str]]) -> Iterator[str]:
-    for name, value in pairs:
-        yield f"  {name:12} {value}"
-
-
-def _columns(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        yield "  ".join(cells).rstrip()

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from diag.printable import printable
 from diag.topo.model import GIGATRANSFERS, Link, Rack
 
@@ -45,3 +47,17 @@ def bdf_shortener(rack: Rack) -> int:
     """How many leading characters of bus addresses can be left out: the segment, if all is 0."""
     addresses = [port.bdf for port in rack.ports] + [e.bdf for e in rack.endpoints]
     return len("0000:") if all(a.startswith("0000:") for a in addresses) else 0
+
+
+def pairs(rows: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """Names and values, one a line."""
+    for name, value in rows:
+        yield f"  {name:12} {value}"
+
+
+def columns(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    """A table as wide as its cells."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        yield "  ".join(cells).rstrip()

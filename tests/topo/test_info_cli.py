@@ -103,6 +103,25 @@ def test_an_endpoint_is_found_by_all_its_names(mixed: RunningRack, name: str) ->
     assert "STATE=STALE" in text
 
 
+def test_an_endpoint_says_what_it_is_doing(mixed: RunningRack) -> None:
+    """Telemetry, the queue that is in use, and which program holds it."""
+    uri = f"rack:{mixed.directory.path}#card:0x00a0c00000000021/1"
+    with pyaccel.open(uri) as device, device.queue() as queue:
+        queue.copy(device.empty((1024,)), device.empty((1024,), memory="host"))
+        queue.submit().wait()
+        lines = info("1", "--source", "rack:mixed").stdout.splitlines()
+    assert "  to device    4096 bytes" in lines
+    at = lines.index("queues")
+    assert lines[at + 1].split()[:3] == ["QUEUE", "STATE", "SLOTS"]
+    assert lines[at + 2].split()[1] == "ready"
+    assert lines[lines.index("clients") + 2].split()[:2] == [str(os.getpid()), own_name()]
+
+
+def own_name() -> str:
+    """What this process calls itself."""
+    return Path("/proc/self/comm").read_text().strip()
+
+
 def test_a_port_is_found_by_its_address(mixed: RunningRack) -> None:
     """A port in depth."""
     text = info("02:00.0", "--source", "rack:mixed").stdout

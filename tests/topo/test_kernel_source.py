@@ -18,7 +18,7 @@ from diag.topo.document import from_document, to_document
 from diag.topo.findings import find
 from diag.topo.model import Address, Aer, Bar, Endpoint, Link, Peer, Rack
 from diag.topo.protocol import SourceError
-from diag.topo.render import render_endpoint, render_port, render_table, render_tree
+from diag.topo.render import Insight, render_endpoint, render_port, render_table, render_tree
 from diag.topo.schema import SCHEMA
 from diag.topo.sources import attributes
 from diag.topo.sources.kernel import KernelSource
@@ -61,7 +61,7 @@ def everything(rack: Rack) -> str:
     """All that the tool can print of it."""
     lines = [*render_tree(rack), *render_table(rack)]
     for endpoint in rack.endpoints:
-        lines += render_endpoint(rack, endpoint, {}, "")
+        lines += render_endpoint(rack, endpoint, Insight("none", {}), "")
     for port in rack.ports:
         lines += render_port(rack, port)
     return "\n".join(lines)
@@ -115,7 +115,7 @@ def test_why_a_peer_is_not_reached_is_told(machine: Sysfs) -> None:
     rack = read(machine)
 
     assert " 1/2 " in list(render_table(rack))[1]
-    text = "\n".join(render_endpoint(rack, rack.endpoints[0], {}, ""))
+    text = "\n".join(render_endpoint(rack, rack.endpoints[0], Insight("none", {}), ""))
     assert "card:0x00a0c00000000002/1  0000:06:00.0  reachable" in text
     assert "0000:07:00.0  through host memory: below another root port" in text
     note = next(finding for finding in find(rack) if finding.rule == "peer-unreachable")

@@ -17,7 +17,7 @@ from diag.topo.links import links
 from diag.topo.lspci_tree import DumpError, rack_of_dump
 from diag.topo.model import Bar, Rack
 from diag.topo.protocol import SourceError
-from diag.topo.render import render_endpoint, render_port, render_table, render_tree
+from diag.topo.render import Insight, render_endpoint, render_port, render_table, render_tree
 from diag.topo.sources.file import FileSource
 from tests.build.config_bytes import dump, function
 from tests.build.trees import Tree, full_tree, trees
@@ -27,7 +27,7 @@ def everything(rack: Rack) -> str:
     """All that the tool can print of it."""
     lines = [*render_tree(rack), *render_table(rack)]
     for endpoint in rack.endpoints:
-        lines += render_endpoint(rack, endpoint, {}, "")
+        lines += render_endpoint(rack, endpoint, Insight("none", {}), "")
     for port in rack.ports:
         lines += render_port(rack, port)
     return "\n".join(lines)

@@ -12,7 +12,7 @@ from diag.model.rack.runtime_dir import RackDir
 from diag.printable import printable
 from diag.topo.model import Rack
 from diag.topo.protocol import SourceError
-from diag.topo.render import render_endpoint, render_port, render_table, render_tree
+from diag.topo.render import Insight, render_endpoint, render_port, render_table, render_tree
 from diag.topo.sources.rack import RackSource
 from diag.topo.text import short_link, size
 from tests.build.racks import runtime_directory
@@ -131,11 +131,15 @@ def test_an_endpoint_in_depth_shows_registers_by_name() -> None:
     tree = rack()
     text = "\n".join(
         render_endpoint(
-            tree, tree.endpoints[0], {"ADDR": block, "ERROR": "link-down"}, "rack:a\x1b"
+            tree,
+            tree.endpoints[0],
+            Insight("a snapshot", {"ADDR": block, "ERROR": "link-down"}),
+            "rack:a\x1b",
         )
     )
     assert "STATUS                 0x00000101          STATE=COMMITTED CAPTURED_VALID=1" in text
     assert "ERROR  — (link-down)" in text
+    assert "telemetry  — (a snapshot)" in text
     assert "used by      nobody" in text
     assert "opens as     rack:a\\x1b" in text
 

@@ -35,12 +35,16 @@ def open_source(text: str) -> Source:
     )
 
 
-def open_sampler(text: str) -> Sampler:
-    """What takes samples of the source of that name; see `open_source`."""
-    source = open_source(text)
+def sampler_of(source: Source) -> Sampler:
+    """What takes samples of a source: of its tree alone where it knows no more."""
     if isinstance(source, RackSource | KernelSource):
         return source.sampler()
     return TreeSampler(source)
+
+
+def open_sampler(text: str) -> Sampler:
+    """What takes samples of the source of that name; see `open_source`."""
+    return sampler_of(open_source(text))
 
 
 def follow(text: str) -> Follower:

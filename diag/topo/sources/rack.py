@@ -22,11 +22,13 @@ from diag.model.rack.spec import LinkSpec
 from diag.model.rack.topology_file import MAX_BYTES, TopologyFileError, parse_topology
 from diag.topo.model import HEALTHS, Address, Aer, Bar, Endpoint, Health, Link, Port, Rack
 from diag.topo.protocol import SourceError
-from diag.topo.sampling import Queue, Readings, Sample, Telemetry
+from diag.topo.sampling import Client, Queue, Readings, Sample, Telemetry
+from diag.topo.sources.clients import program_name
 from pyaccel.spec.formats import BAR0_BYTES, BAR4_BYTES
 
 TIMEOUT_S: Final = 4.0
 _TELEMETRY: Final = tuple(field.name for field in dataclasses.fields(Telemetry))
+_NO_PORT_ERRORS: Final = "an embedded rack models endpoints; its ports have no registers"
 _ASKED: Final = ("health", "generation", "address", "client_pid", "aer")
 """Members that only the control socket knows."""
 
@@ -202,6 +204,7 @@ def _port(placed: PlacedPort) -> Port:
         link=_link(placed.link),
         window_base=placed.window_base,
         window_limit=placed.window_limit,
+        unavailable={"aer": _NO_PORT_ERRORS, "acs_redirects": _NO_PORT_ERRORS},
     )
 
 
@@ -244,11 +247,12 @@ def _aer(counts: dict[str, Any]) -> Aer:
 
 
 def _readings(row: dict[str, Any]) -> Readings:
-    queues = row.get("queues")
+    queues, pid = row.get("queues"), row.get("client_pid")
     return Readings(
         telemetry=Telemetry(**{name: row["values"].get(name) for name in _TELEMETRY}),
         queues=None if queues is None else tuple(_queue(queue) for queue in queues),
         reset_cause=row.get("reset_cause"),
+        clients=() if pid is None else (Client(pid, program_name(pid)),),
         unavailable=row["unavailable"],
     )
 
