@@ -33,3 +33,10 @@ class Source(Protocol):
 
         SourceError where the source has no registers.
         """
+
+
+class MachineSource(Source, Protocol):
+    """A source of the machine itself, through its operating system."""
+
+    def has_endpoints(self) -> bool:
+        """Whether the axl driver drives any device here."""

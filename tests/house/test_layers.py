@@ -45,6 +45,7 @@ SHELLS = {
     "diag/topo/sources/library_telemetry.py": "asks libaxl",
     "diag/topo/sources/machine.py": "files",
     "diag/topo/sources/rack.py": "sockets",
+    "diag/topo/sources/setupapi.py": "asks Windows",
     "diag/topo/sources/tree_sampler.py": "clocks",
 }
 """Modules that may do I/O there, and what for."""

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import sys
+
 from diag.printable import printable
-from diag.topo.protocol import Source, SourceUsageError
+from diag.topo.protocol import MachineSource, Source, SourceUsageError
 from diag.topo.sampling import Sampler
 from diag.topo.sources.file import FileSource
 from diag.topo.sources.following import Follower
@@ -23,7 +25,7 @@ def open_source(text: str) -> Source:
         SourceError: nothing to choose.
     """
     kind, _, rest = text.partition(":")
-    kernel = KernelSource()
+    kernel = _machine()
     if text == "kernel" or (text == "auto" and kernel.has_endpoints()):
         return kernel
     if kind == "file" and rest:
@@ -33,6 +35,14 @@ def open_source(text: str) -> Source:
     raise SourceUsageError(
         f"--source {printable(text, 60)}: is none of auto, kernel, rack[:DIR], file:PATH"
     )
+
+
+def _machine() -> MachineSource:
+    if sys.platform == "win32":
+        from diag.topo.sources.setupapi import SetupApiSource  # noqa: PLC0415 - of no use elsewhere
+
+        return SetupApiSource()
+    return KernelSource()
 
 
 def sampler_of(source: Source) -> Sampler:

@@ -14,6 +14,8 @@ from diag.topo.model import Rack
 from diag.topo.protocol import SourceError, SourceUsageError
 
 MAX_BYTES: Final = 16 << 20
+_AT_ONCE: Final[int] = getattr(os, "O_NONBLOCK", 0)
+"""Windows has neither the flag nor FIFOs with a path."""
 
 
 class FileSource:
@@ -58,4 +60,4 @@ class FileSource:
 
 def _open_at_once(path: str, flags: int) -> int:
     # A FIFO that nobody writes must not hold the tool up.
-    return os.open(path, flags | os.O_NONBLOCK)
+    return os.open(path, flags | _AT_ONCE)
