@@ -3,19 +3,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
+from collections.abc import Iterable
+from functools import partial
 from typing import ClassVar, Final
 
-from textual.app import App, ComposeResult
+from textual import work
+from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.message import Message
+from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Footer, Input
 
+from diag.printable import printable
 from diag.tui import header
+from diag.tui.actions import ActionError, actions
 from diag.tui.cells import Cell
 from diag.tui.collector import Collector
 from diag.tui.cost import CostMeter
+from diag.tui.dialogs import ActionScreen, ConfirmScreen
 from diag.tui.header import Cost
 from diag.tui.help import HelpScreen
 from diag.tui.picture import Picture
@@ -63,6 +71,7 @@ class TopApp(App[None]):
         Binding("escape", "leave", "Back", show=False),
         Binding("tab", "next_view(1)", "Next view", show=False),
         Binding("shift+tab", "next_view(-1)", "Previous view", show=False),
+        Binding("x", "choose", "Actions"),
         Binding("n", "refresh_now", "Sample now", show=False),
         Binding("left_square_bracket", "skip(-60)", "Back a minute", key_display="["),
         Binding("right_square_bracket", "skip(60)", "On a minute", key_display="]"),
@@ -233,6 +242,37 @@ class TopApp(App[None]):
         self.paused = False
         self.collector.hurry()
 
+    @work
+    async def action_choose(self) -> None:
+        """Choose something to do, agree to it where it is dangerous, and have it done."""
+        if self.picture is None:
+            return
+        address = self._marked_address()
+        choices = actions(self.picture, address, readonly=self.readonly)
+        chosen = await self.push_screen_wait(ActionScreen(choices, printable(address or "rack")))
+        if chosen is None:
+            return
+        if chosen.warning is not None:
+            agreed = await self.push_screen_wait(ConfirmScreen(chosen.warning))
+            if not agreed:
+                return
+        try:
+            said = await asyncio.to_thread(chosen.run)
+        except ActionError as error:
+            self.notify(str(error), title=f"{chosen.title}: not done", severity="error",
+                        timeout=15, markup=False)  # fmt: skip
+        else:
+            self.notify(said, markup=False)
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """The command palette: what Textual offers, the views, and what has a key here."""
+        yield from super().get_system_commands(screen)
+        for name, title in VIEWS:
+            yield SystemCommand(f"View: {title}", "Go there", partial(self.action_view, name))
+        yield SystemCommand("Pause", "Hold the screen, or go on", self.action_pause)
+        yield SystemCommand("Filter", "Show only lines with a text", self.action_filter)
+        yield SystemCommand("Actions", "Do something with the marked object", self.action_choose)
+
     def action_help(self) -> None:
         """All keys."""
         self.push_screen(HelpScreen())
@@ -264,6 +304,8 @@ class TopApp(App[None]):
 
     def _marked_address(self) -> str | None:
         view = self.view
+        if isinstance(view, DetailView):
+            return view.subject
         if isinstance(view, TreeView):
             return view.marked_address()
         if isinstance(view, ListView) and view.table.marked is not None:

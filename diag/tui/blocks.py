@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -56,7 +57,16 @@ def laid_out(blocks: Sequence[Block], width: int) -> list[Line]:
 def _drawn(block: Block, width: int) -> list[Line]:
     rule = "─" * max(0, width - cell_len(block.title) - 1)
     head = (Cell(block.title, "accent"), Cell(f" {rule}", "dim"))
-    return [head, *block.lines, ()]
+    lines = [piece for line in block.lines for piece in _wrapped(line, width)]
+    return [head, *lines, ()]
+
+
+def _wrapped(line: Line, width: int) -> list[Line]:
+    """Sentences go on in the next line; lines of several pieces are cut instead."""
+    if len(line) != 1 or cell_len(line[0].text) <= width:
+        return [line]
+    parts = textwrap.wrap(line[0].text, max(8, width), subsequent_indent="  ")
+    return [(Cell(part, line[0].role),) for part in parts]
 
 
 def _side_by_side(columns: list[list[Line]], width: int) -> list[Line]:

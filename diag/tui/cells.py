@@ -19,10 +19,11 @@ GAP: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A text and what it means."""
+    """A text and what it means; `lead` stands before it and means nothing."""
 
     text: str
     role: Role = "plain"
+    lead: str = ""
 
 
 UNKNOWN: Final = Cell("—", "dim")

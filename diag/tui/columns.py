@@ -104,7 +104,7 @@ def _name(picture: Picture, row: Row) -> Cell:
     found = _findings(picture, row)
     mark = " !" if found else ""
     role: Role = "plain" if row.n is not None else "accent"
-    return Cell(f"{row.guides}{text}{mark}", "bad" if "error" in found else role)
+    return Cell(f"{text}{mark}", "bad" if "error" in found else role, row.guides)
 
 
 def _findings(picture: Picture, row: Row) -> set[str]:
@@ -129,7 +129,8 @@ def _state(picture: Picture, row: Row) -> Cell:
     if row.n is not None:
         return Cell(("was " if picture.lost else "") + spoken(worst), role)
     same = sum(health == worst for health in healths)
-    return Cell(f"{same}/{len(healths)} {spoken(worst)}", role)
+    share = f"{same}" if same == len(healths) else f"{same}/{len(healths)}"
+    return Cell(f"{share} {spoken(worst)}", role)
 
 
 def _state_rank(picture: Picture, row: Row) -> SortKey:
@@ -296,7 +297,7 @@ def _address_word(picture: Picture, row: Row) -> SortKey:
 
 COLUMNS: Final[tuple[Shown, ...]] = (
     Shown(Column("name", "LINK → DEVICE", 31, ample=40, flex=True), _name, lambda _p, row: row.key),
-    Shown(Column("state", "STATE", 12), _state, _state_rank),
+    Shown(Column("state", "STATE", 10), _state, _state_rank),
     Shown(Column("link", "LINK", 9, right=True), _link, _link_rank),
     Shown(Column("best", "BEST", 7, right=True, rank=4), _best, _link_rank),
     Shown(Column("upper", "ERR ABOVE", 9, right=True, rank=3),

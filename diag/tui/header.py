@@ -39,7 +39,7 @@ def cells(name: str, picture: Picture | None, held: Held, cost: Cost) -> tuple[C
     rack = picture.rack
     left += [*_state(picture, held), Cell(f"  {printable(rack.name, 40)}")]
     cards = len(rack.cards())
-    left.append(Cell(f"  {cards} cards, {len(rack.endpoints)} endpoints", "dim"))
+    left.append(Cell(f"  {_many(cards, 'card')}, {_many(len(rack.endpoints), 'endpoint')}", "dim"))
     if picture.lost:
         left.append(Cell(f"  {printable(picture.lost, 160)}", "bad"))
     right = (
@@ -47,6 +47,10 @@ def cells(name: str, picture: Picture | None, held: Held, cost: Cost) -> tuple[C
         Cell(clock_time(picture.sample.wall_ns)),
     )
     return tuple(left), right
+
+
+def _many(count: int, word: str) -> str:
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
 def _state(picture: Picture, held: Held) -> list[Cell]:

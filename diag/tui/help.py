@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
-from diag.tui.blocks import Block, field, laid_out, text
+from diag.tui.blocks import Block, field, laid_out
 from diag.tui.cells import Cell
 from diag.tui.widgets.pane import Pane
 
@@ -23,6 +23,7 @@ KEYS: Final = (
     ("/", "show only lines that hold a text; Esc clears it"),
     ("f", "next line with an error or a warning"),
     ("space, n", "hold the screen; take a sample at once"),
+    ("x", "save a snapshot; reset an endpoint, restart a card"),
     ("[ ] { }", "of a recording: a minute, ten minutes back and on"),
     (", . < >", "one sample back and on; slower, faster"),
     ("F", "the next time that something new was wrong"),
@@ -63,5 +64,4 @@ class HelpScreen(ModalScreen[None]):
         """Lay them out."""
         keys = Block("keys", tuple(field(key, Cell(does)) for key, does in KEYS))
         meanings = Block("columns", tuple(field(key, Cell(does)) for key, does in MEANINGS))
-        end = Block("", (text("Esc closes this.", "dim"),))
-        self.query_one(Pane).show(lambda width: laid_out([keys, meanings, end], width))
+        self.query_one(Pane).show(lambda width: laid_out([keys, meanings], width))

@@ -127,7 +127,7 @@ def link_cells(picture: Picture, line: LinkLine, minutes: float) -> tuple[Cell, 
     rate = sum(new) / minutes if new and minutes > 0 else None
     note = "slower than both can" if slow else _one_sided(line)
     return (
-        Cell(f"{line.row.guides}{printable(label(picture, line.row), 120)}"),
+        Cell(printable(label(picture, line.row), 120), lead=line.row.guides),
         Cell(link_text(upper.link) + (" !" if slow else "  "), "warn" if slow else "plain"),
         Cell(link_text(Link(upper.link.max_speed, upper.link.max_width, None, None)), "dim"),
         Cell(aer_text(line.above), aer_role(line.above)),

@@ -2,7 +2,7 @@
 """Colours. The first two can be told apart with every kind of colour blindness.
 
 They are of the palette that M. Okabe and K. Ito made for that (blue, orange, vermilion,
-bluish green); the third has no colours at all and uses bold and reverse instead.
+bluish green); the third has no colours at all and uses bold and underline instead.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from typing import Final
 from textual.theme import Theme
 
 STYLES: Final = {
-    "cursor-style": "none",
+    "dim-color": "#808890",
+    "mark-color": "#385068",
     "warn-style": "none",
     "bad-style": "bold",
     "accent-style": "none",
@@ -38,6 +39,8 @@ DARK: Final = Theme(
         "text-error": "#FF7A3D",
         "text-accent": "#7CC7F2",
         "footer-key-foreground": "#7CC7F2",
+        "dim-color": "#7D8894",
+        "mark-color": "#1D3A52",
     },
 )
 LIGHT: Final = Theme(
@@ -58,6 +61,8 @@ LIGHT: Final = Theme(
         "text-warning": "#8A5800",
         "text-error": "#A83C00",
         "text-accent": "#005E94",
+        "dim-color": "#66707A",
+        "mark-color": "#CFE4F3",
     },
 )
 MONO: Final = Theme(
@@ -78,9 +83,10 @@ MONO: Final = Theme(
         "text-warning": "#FFFFFF",
         "text-error": "#FFFFFF",
         "text-accent": "#FFFFFF",
+        "dim-color": "#909090",
+        "mark-color": "#484848",
         "warn-style": "underline",
-        "bad-style": "bold reverse",
-        "cursor-style": "reverse",
+        "bad-style": "bold underline",
     },
 )
 THEMES: Final = (DARK, LIGHT, MONO)

@@ -23,11 +23,10 @@ class RoleView(ScrollView, can_focus=True):
         overflow-x: hidden;
         overflow-y: auto;
         scrollbar-size-vertical: 1;
-        & > .role--head { color: $text-muted; text-style: bold; }
-        & > .role--cursor { background: $primary 30%; text-style: $cursor-style; }
-        &:focus > .role--cursor { background: $primary 60%; text-style: $cursor-style; }
+        & > .role--head { color: $dim-color; text-style: bold; }
+        & > .role--cursor { background: $mark-color; }
         & > .role--plain { color: $foreground; }
-        & > .role--dim { color: $foreground 55%; }
+        & > .role--dim { color: $dim-color; }
         & > .role--ok { color: $text-success; }
         & > .role--warn { color: $text-warning; text-style: $warn-style; }
         & > .role--bad { color: $text-error; text-style: $bad-style; }

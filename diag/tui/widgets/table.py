@@ -230,8 +230,10 @@ class Table(RoleView):
         segments = [Segment(" ", base)]
         for position, (index, width) in enumerate(self._fit):
             cell = cells[index] if index < len(cells) else Cell("")
-            text = padded(cell.text, width, right=self.columns[index].right)
             gap = " " * GAP if position + 1 < len(self._fit) else " "
+            if cell.lead:
+                segments.append(Segment(cell.lead, base + self.role_style("dim")))
+            text = padded(cell.text, width - len(cell.lead), right=self.columns[index].right)
             segments.append(Segment(text, base + self.role_style(cell.role)))
             segments.append(Segment(gap, base))
         strip = Strip(segments).adjust_cell_length(self.line_width, base)

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+"""What can be done from the screen, and how dangerous it is."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from diag.model.rack.client import RackClient, RackUnreachableError
+from diag.model.rack.control import RpcError
+from diag.topo.document import to_document
+from diag.topo.model import Endpoint, Rack
+from diag.tui.picture import Picture
+
+_TIMEOUT_S: Final = 20.0
+
+
+class ActionError(Exception):
+    """It was not done; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something to choose. `warning` is what the user has to agree to; None: it is harmless."""
+
+    title: str
+    run: Callable[[], str]
+    """Does it, blocking, and says what was done."""
+    warning: str | None = None
+
+
+def actions(picture: Picture, address: str | None, *, readonly: bool) -> list[Action]:
+    """What can be done now with the object at a bus address."""
+    found = [Action("save a snapshot of the rack", lambda: _save(picture.rack))]
+    member = picture.members.get(address or "")
+    where = _control(picture.rack)
+    if readonly or where is None or not isinstance(member, Endpoint):
+        return found
+    return [*found, *_on_rack(where, member)]
+
+
+def _control(rack: Rack) -> Path | None:
+    """The folder of an embedded rack; a kernel driver's endpoints are reset by root, not here."""
+    kind, _, folder = rack.source.partition(":")
+    return Path(folder) if kind == "rack" and folder.startswith("/") else None
+
+
+def _on_rack(where: Path, endpoint: Endpoint) -> list[Action]:
+    user = "no program uses it"
+    if endpoint.client_pid is not None:
+        user = f"pid {endpoint.client_pid} uses it and loses its jobs"
+    n, card = endpoint.n, endpoint.card
+    reset = Action(
+        f"reset endpoint {n}",
+        lambda: _call(where, "endpoint.reset", f"endpoint {n} was reset", endpoint=n),
+        f"Resets endpoint {n} ({endpoint.bdf}) through its bus: {user}.",
+    )
+    if card is None:
+        return [reset]
+    restart = Action(
+        f"restart card {card}",
+        lambda: _call(where, "card.restart", f"card {card} was restarted", card=card),
+        f"Takes the power from card {card} and gives it back: programs that use any of its"
+        " endpoints lose them.",
+    )
+    return [reset, restart]
+
+
+def _call(where: Path, method: str, done: str, **params: int) -> str:
+    try:
+        with RackClient(where, _TIMEOUT_S) as client:
+            client.call(method, **params)
+    except (RackUnreachableError, RpcError) as error:
+        raise ActionError(str(error)) from None
+    return done
+
+
+def _save(rack: Rack) -> str:
+    moment = dt.datetime.now(tz=dt.UTC).strftime("%Y%m%dT%H%M%SZ")
+    path = Path(f"axl-{moment}.json")
+    text = json.dumps(to_document(rack), indent=2) + "\n"
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        with os.fdopen(fd, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise ActionError(f"{path.absolute()}: {error.strerror}") from None
+    return f"saved to {path.absolute()}; show it: accel-info --source file:{path}"

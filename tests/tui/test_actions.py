@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+"""Actions: chosen, agreed to, done on a real rack; and absent where they must be."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from diag.model.rack.launch import RunningRack
+from diag.topo.sources import follow, open_source
+from diag.tui.actions import ActionError, actions
+from diag.tui.app import TopApp
+from diag.tui.collector import Collector
+from diag.tui.picture import Painter, Picture
+from tests.build.racks import runtime_directory
+from tests.build.samples import rack, sample
+from tests.build.top import screen_lines
+
+EP0 = "0000:01:00.0"
+
+
+@pytest.fixture
+def running(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[RunningRack]:
+    """A rack of one endpoint, and a folder to save into."""
+    monkeypatch.chdir(tmp_path)
+    with runtime_directory() as folder:
+        monkeypatch.setenv("AXL_RUNTIME_DIR", str(folder))
+        with RunningRack("1x1") as started:
+            yield started
+
+
+def picture(running: RunningRack) -> Picture:
+    """The rack as it is now."""
+    return Painter().add(follow(f"rack:{running.directory.path}").sample())
+
+
+def generation(running: RunningRack) -> int | None:
+    """Resets of its endpoint."""
+    return open_source(f"rack:{running.directory.path}").read().endpoints[0].generation
+
+
+async def until(app: TopApp, pilot: Pilot[None], words: str) -> None:
+    """Wait for words on the screen; at most some ten seconds."""
+    for _ in range(200):
+        if any(words in line for line in screen_lines(app)):
+            return
+        await pilot.pause(0.05)
+    raise AssertionError(f"{words!r} never came:\n" + "\n".join(screen_lines(app)))
+
+
+def test_a_reset_needs_a_yes(running: RunningRack) -> None:
+    """Enter and Escape leave the endpoint alone; y resets it, and the log has it."""
+    collector = Collector(follow(f"rack:{running.directory.path}"), 0.2)
+
+    async def story() -> None:
+        app = TopApp(collector)
+        async with app.run_test(size=(120, 30), notifications=True) as pilot:
+            await until(app, pilot, "ep0")
+            await pilot.press("x")
+            await until(app, pilot, "reset endpoint 0")
+            await pilot.press("down", "enter")
+            await until(app, pilot, "y: do it")
+            await pilot.press("enter")
+            await pilot.pause(0.1)
+            assert generation(running) == 0
+            await pilot.press("x")
+            await until(app, pilot, "reset endpoint 0")
+            await pilot.press("down", "enter")
+            await until(app, pilot, "y: do it")
+            await pilot.press("y")
+            await until(app, pilot, "endpoint 0 was reset")
+            assert generation(running) == 1
+            await pilot.press("4")
+            await until(app, pilot, "generation 0 → 1")
+
+    asyncio.run(story())
+
+
+def test_a_snapshot_is_saved_and_reads_back(running: RunningRack, tmp_path: Path) -> None:
+    """What is said to be saved is there."""
+    shown = picture(running)
+    said = actions(shown, EP0, readonly=True)[0].run()
+    (saved,) = tmp_path.glob("axl-*.json")
+    assert str(saved) in said
+    assert open_source(f"file:{saved}").read().endpoints == shown.rack.endpoints
+
+
+def test_readonly_and_other_sources_offer_nothing_that_changes_a_device(
+    running: RunningRack,
+) -> None:
+    """Only the snapshot is left."""
+    shown = picture(running)
+    assert len(actions(shown, EP0, readonly=False)) == 3
+    assert [a.warning for a in actions(shown, EP0, readonly=True)] == [None]
+    recorded = Painter().add(sample(0, rack()))
+    assert [a.warning for a in actions(recorded, "0000:05:00.0", readonly=False)] == [None]
+
+
+def test_what_fails_says_why(running: RunningRack) -> None:
+    """A rack that went away meanwhile."""
+    reset = actions(picture(running), EP0, readonly=False)[1]
+    with running.client() as client:
+        client.call("card.kill", card=0)
+    with pytest.raises(ActionError):
+        reset.run()
