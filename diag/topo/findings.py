@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from diag.topo.links import LinkEnds, links
-from diag.topo.model import Aer, Endpoint, Port, Rack
+from diag.topo.model import LEFT, Aer, Endpoint, Port, Rack
 from diag.topo.text import short_link, size
 from pyaccel.spec.formats import PCI_DEVICE_ID, PCI_VENDOR_ID
 
@@ -46,12 +46,30 @@ def find(rack: Rack, earlier: Rack | None = None) -> list[Finding]:
         rack: to look at.
         earlier: the same rack before, to see which error counters grew since then.
     """
+    lost = _source(rack)
+    if lost is not None:
+        return [lost]
     found = [] if earlier is None else list(_growing_errors(rack, earlier))
     found += [*_links(rack), *_buses(rack), *_acs(rack), *_cards(rack)]
     for endpoint in rack.endpoints:
         found += [*_health(endpoint), *_address(endpoint), *_linux(endpoint), *_peers(endpoint)]
     order = {"error": 0, "warning": 1, "note": 2}
     return sorted(found, key=lambda finding: order[finding.severity])
+
+
+def _source(rack: Rack) -> Finding | None:
+    """One finding for a source that does not answer, in place of one for each of its endpoints."""
+    healths = {each.health for each in rack.endpoints if each.health_reason == rack.live_reason}
+    if rack.live or len(healths) != 1 or not healths <= {"gone", "stale"}:
+        return None
+    (health,) = healths
+    text = "does not answer" if health == "stale" else "is not there"
+    advice = (
+        "what is shown is what was there before; it comes back by itself when the source answers"
+    )
+    return Finding(
+        "error", f"source-{health}", rack.name, f"{rack.source} {text}: {rack.live_reason}", advice
+    )
 
 
 def _links(rack: Rack) -> Iterator[Finding]:
@@ -196,6 +214,8 @@ def _is_linux(endpoint: Endpoint) -> bool:
 
 
 def _revive(endpoint: Endpoint) -> str:
+    if endpoint.health_reason == LEFT:
+        return "look after its power and its seat in the slot, then: echo 1 > /sys/bus/pci/rescan"
     if not _is_linux(endpoint):
         return f"accel-rack restart-card {endpoint.card}"
     devices = f"/sys/bus/pci/devices/{endpoint.bdf}"

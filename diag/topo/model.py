@@ -22,6 +22,9 @@ HEALTHS: Final[tuple[Health, ...]] = (
     "online", "resetting", "wedged", "gone", "stale", "unknown",
 )  # fmt: skip
 
+LEFT: Final = "it is no longer in the tree"
+"""The reason of an endpoint that is gone because its place in the tree is."""
+
 GIGATRANSFERS: Final = {1: "2.5", 2: "5", 3: "8", 4: "16", 5: "32", 6: "64"}
 """GT/s by Link Speed field (PCIe 6.0 s7.5.3.18)."""
 

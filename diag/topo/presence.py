@@ -11,10 +11,9 @@ import dataclasses
 from collections.abc import Iterable
 from typing import Final, Literal
 
-from diag.topo.model import Aer, Endpoint, Link, Port, Rack
+from diag.topo.model import LEFT, Aer, Endpoint, Link, Port, Rack
 from diag.topo.sampling import Readings, Sample
 
-LEFT: Final = "it is no longer in the tree"
 _NO_LINK: Final = Link(None, None, None, None)
 
 

@@ -8,7 +8,7 @@ import dataclasses
 import pytest
 
 from diag.topo.findings import Finding, find
-from diag.topo.model import Address, Aer, Link, Peer
+from diag.topo.model import LEFT, Address, Aer, Link, Pci, Peer
 from tests.build.topologies import STALE, endpoint, link, port, rack
 
 
@@ -123,3 +123,21 @@ def test_errors_that_grow_are_told_at_their_end(
     assert [each.severity for each in found] == ([severity] if severity else [])
     assert all(each.subject == "0000:01:00.0" for each in found)
     assert find(later) == []
+
+
+def test_what_left_the_tree_is_looked_for_in_its_slot() -> None:
+    """There is no folder left to write to."""
+    tree = rack(endpoint(health="gone", health_reason=LEFT, pci=Pci(vendor_id=0x1AF4)))
+    finding = only(find(tree))
+    assert finding.rule == "endpoint-gone"
+    assert "/sys/bus/pci/rescan" in finding.advice
+    assert "/remove" not in finding.advice
+
+
+def test_a_source_that_is_gone_is_one_finding() -> None:
+    """Not one for each endpoint; endpoints that are gone for reasons of their own are their own."""
+    gone = [endpoint(n=n, index=n, count=2, bdf=f"0000:01:00.{n}", health="gone",
+                     health_reason="hung up") for n in (0, 1)]  # fmt: skip
+    lost = rack(*gone, live=False, live_reason="hung up")
+    assert only(find(lost)).rule == "source-gone"
+    assert [each.rule for each in find(rack(*gone))] == ["endpoint-gone"] * 2

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from diag.topo.document import from_document, to_document
 from diag.topo.findings import find
-from diag.topo.model import Port, Rack
-from diag.topo.presence import LEFT, Presence
+from diag.topo.model import LEFT, Port, Rack
+from diag.topo.presence import Presence
 from diag.topo.protocol import SourceError
 from diag.topo.sampling import Readings, Sample, Telemetry
 from diag.topo.sources.following import Follower
@@ -80,6 +80,7 @@ def test_a_source_that_hangs_is_stale_until_it_answers() -> None:
     assert (hung.state, healths(hung), hung.readings) == ("stale", {0: "stale", 1: "stale"}, {})
     assert "scripted: no answer for" in (hung.reason or "")
     assert not hung.rack.live
+    assert [each.rule for each in find(hung.rack)] == ["source-stale"]
     assert follower.sample().state == "stale"
     go.set()
     back = follower.sample()
@@ -97,7 +98,7 @@ def test_a_source_that_fails_is_gone_until_it_is_back() -> None:
     assert (gone.state, gone.reason, healths(gone)) == (
         "gone", "no such rack", {0: "gone", 1: "gone"},
     )  # fmt: skip
-    assert "endpoint-gone" in {each.rule for each in find(gone.rack)}
+    assert [each.rule for each in find(gone.rack)] == ["source-gone"]
     back = follower.sample()
     assert [each.index for each in back.rack.endpoints] == [1]
 
