@@ -33,6 +33,12 @@ def test_a_link_below_its_capability_is_a_warning(slow: Link) -> None:
     assert "slot 1" in finding.advice
 
 
+def test_an_empty_slot_is_no_slow_link() -> None:
+    """Ports without anything below them report the lowest speed, or the last one."""
+    tree = rack(endpoint(parent=None, path=()), ports=(port(link=link(speed=1)),))
+    assert find(tree) == []
+
+
 def test_an_unknown_link_is_no_finding() -> None:
     """What is not known is not judged."""
     assert find(rack(ports=(port(link=link(None, None)),))) == []

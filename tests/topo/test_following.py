@@ -74,7 +74,8 @@ def test_a_source_that_hangs_is_stale_until_it_answers() -> None:
         go.wait(60)
         return sample(tree(0, 1), 9)
 
-    follower = Follower(Scripted(sample(tree(0, 1)), late), patience_s=0.05)
+    steps = sample(tree(0, 1)), late, sample(tree(0, 1), 10)
+    follower = Follower(Scripted(*steps), patience_s=0.05)
     assert follower.sample().state == "live"
     hung = follower.sample()
     assert (hung.state, healths(hung), hung.readings) == ("stale", {0: "stale", 1: "stale"}, {})
@@ -87,6 +88,10 @@ def test_a_source_that_hangs_is_stale_until_it_answers() -> None:
     while back.state == "stale":
         back = follower.sample()
     assert (back.time_ns, healths(back)) == (9, {0: "online", 1: "online"})
+    after = follower.sample()
+    while after.state == "stale":
+        after = follower.sample()
+    assert after.time_ns == 10
 
 
 def test_a_source_that_fails_is_gone_until_it_is_back() -> None:
@@ -163,11 +168,16 @@ def test_the_ports_above_what_left_stay_with_it() -> None:
 
 
 def test_a_card_that_moved_is_not_gone() -> None:
-    """It is the same endpoint at another place."""
+    """It is the same endpoint at another place; another one that left is."""
     presence = Presence("test")
-    presence.answered(sample(tree(0)))
+    presence.answered(sample(tree(0, 1)))
     moved = rack(endpoint(bdf="0000:01:07.0", count=8))
-    assert healths(presence.answered(sample(moved))) == {0: "online"}
+    seen = presence.answered(sample(moved)).rack.endpoints
+    assert {(each.n, each.health, each.bdf) for each in seen} == {
+        (0, "online", "0000:01:07.0"),
+        (1, "gone", "0000:01:01.0"),
+    }
+    assert len(seen) == 2
 
 
 def racks() -> st.SearchStrategy[Rack]:

@@ -7,6 +7,7 @@ import dataclasses
 import os
 import shutil
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -133,10 +134,19 @@ def test_what_is_plugged_in_and_out_is_seen(sampler: KernelSampler, machine: Sys
     sampler.sample()
     machine.endpoint(OTHER, PORT, endpoint_index="1")
     assert [each.index for each in sampler.sample().rack.endpoints] == [0, 1]
-    folder = (machine.devices / OTHER).resolve()
-    shutil.rmtree(folder)
-    (machine.devices / OTHER).unlink()
+    unplug(machine, OTHER)
+    machine.endpoint(OTHER, PORT, endpoint_index="2")
+    assert [each.index for each in sampler.sample().rack.endpoints] == [0, 2]
+    unplug(machine, OTHER)
     assert [each.index for each in sampler.sample().rack.endpoints] == [0]
+
+
+def unplug(machine: Sysfs, bdf: str) -> None:
+    """Its folder and the links to it are gone; kept until then, so that no inode is used again."""
+    folder = (machine.devices / bdf).resolve()
+    folder.rename(machine.root / f"removed-{time.monotonic_ns()}")
+    (machine.devices / bdf).unlink()
+    (machine.root / "bus/pci/drivers/axl" / bdf).unlink()
 
 
 def test_an_endpoint_that_was_reset_is_opened_again(
