@@ -101,19 +101,10 @@ def _endpoint(picture: Picture, row: Row) -> Endpoint | None:
 def _name(picture: Picture, row: Row) -> Cell:
     sign = "▸ " if row.folded else "▾ " if row.has_children else ""
     text = printable(f"{sign}{label(picture, row)}", 120)
-    found = _findings(picture, row)
-    mark = " !" if found else ""
+    found = [picture.trouble.get(bdf or "") for bdf in (row.upper, row.lower)]
+    mark = " !" if any(found) else ""
     role: Role = "plain" if row.n is not None else "accent"
     return Cell(f"{text}{mark}", "bad" if "error" in found else role, row.guides)
-
-
-def _findings(picture: Picture, row: Row) -> set[str]:
-    subjects = {row.upper, row.lower}
-    return {
-        finding.severity
-        for finding in picture.findings
-        if finding.subject in subjects and finding.severity != "note"
-    }
 
 
 def _healths(picture: Picture, row: Row) -> list[Health]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from diag.topo.findings import Finding, find
+from diag.topo.findings import Finding, Severity, find
 from diag.topo.model import Aer, Endpoint, Port, Rack
 from diag.topo.sampling import Sample
 from diag.topo.text import bdf_shortener
@@ -27,6 +27,8 @@ class Picture:
     """Leading characters of bus addresses that are the same everywhere."""
     values: Mapping[int, Values]
     findings: tuple[Finding, ...]
+    trouble: Mapping[str, Severity]
+    """The worst of the errors and warnings about each subject."""
     events: tuple[Event, ...]
     began_ns: int
     """CLOCK_MONOTONIC of the first sample."""
@@ -72,8 +74,18 @@ class Painter:
             endpoints={endpoint.n: endpoint for endpoint in sample.rack.endpoints},
             values=self.history.add(sample),
             findings=tuple(findings),
+            trouble=_worst(findings),
             events=tuple(self.journal.events),
             began_ns=self._began_ns,
             forgotten_count=self.journal.forgotten,
             baseline=self._baseline,
         )
+
+
+def _worst(findings: list[Finding]) -> dict[str, Severity]:
+    found: dict[str, Severity] = {}
+    # Errors come first.
+    for finding in findings:
+        if finding.severity != "note":
+            found.setdefault(finding.subject, finding.severity)
+    return found

@@ -90,6 +90,12 @@ def trace_analysis() -> Iterator[Callable[[], Sample]]:
     yield lambda: run_json(sys.executable, "-m", "tests.bench.trace_analysis", "--rounds", "1")
 
 
+@contextmanager
+def accel_top() -> Iterator[Callable[[], Sample]]:
+    """The screen over 64 and 192 endpoints."""
+    yield lambda: run_json(sys.executable, "-m", "tests.bench.accel_top")
+
+
 def embedded_peer() -> Sample:
     """Two bare Python processes over eventfd."""
     return {"ping_pong_us": peers.eventfd_ping_pong_us()}
@@ -166,6 +172,26 @@ GROUPS = (
                 lambda v, _: v <= 2),
         ),
         trace_analysis,
+        no_peer,
+    ),
+    Group(
+        "accel-top",
+        (
+            Row("frame, 64 endpoints, all figures new", "frame_ms", "ms", "<= 10 ms",
+                lambda v, _: v <= 10),
+            Row("the same, with Textual's DataTable", "peer_ms", "ms", NO_TARGET,
+                lambda _v, _r: True),
+            Row("processor, 64 endpoints at 1 Hz", "cpu_percent", "%", "<= 3 %",
+                lambda v, _: v <= 3),
+            Row("processor, 192 endpoints at 1 Hz", "cpu_percent_192", "%", "<= 10 %",
+                lambda v, _: v <= 10),
+            Row("start to first frame", "first_frame_s", "s", "<= 0.7 s", lambda v, _: v <= 0.7),
+            Row("memory (RSS), 64 endpoints", "rss_bytes", "B", "<= 120 MB",
+                lambda v, _: v <= 120e6),
+            Row("memory (RSS), 192 endpoints", "rss_bytes_192", "B", "<= 120 MB",
+                lambda v, _: v <= 120e6),
+        ),
+        accel_top,
         no_peer,
     ),
 )  # fmt: skip

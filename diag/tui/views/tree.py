@@ -13,7 +13,7 @@ from textual.events import Resize
 
 from diag.tui import detail
 from diag.tui.blocks import laid_out
-from diag.tui.cells import Cell
+from diag.tui.cells import EMPTY, Cell
 from diag.tui.columns import BY_KEY, COLUMNS
 from diag.tui.rows import Row, Tree, shape
 from diag.tui.views.base import View
@@ -144,7 +144,7 @@ class TreeView(View):
         """Mark the next line with an error or a warning."""
         if self.picture is None:
             return
-        bad = {f.subject for f in self.picture.findings if f.severity != "note"}
+        bad = self.picture.trouble.keys()
         rows = list(self._rows.values())
         start = self.table.cursor + 1
         for row in (*rows[start:], *rows[:start]):
@@ -183,7 +183,12 @@ class TreeView(View):
         return any(self.filter_text in cell.text.casefold() for cell in self._cells_of(row))
 
     def _cells(self, key: str) -> tuple[Cell, ...]:
-        return self._cells_of(self._rows[key])
+        """What is on screen; columns that do not fit cost nothing."""
+        assert self.picture is not None
+        picture, row, fitted = self.picture, self._rows[key], self.table.fitted
+        return tuple(
+            shown.cell(picture, row) if i in fitted else EMPTY for i, shown in enumerate(COLUMNS)
+        )
 
     def _cells_of(self, row: Row) -> tuple[Cell, ...]:
         assert self.picture is not None

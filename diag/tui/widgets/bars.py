@@ -40,7 +40,7 @@ class Bar(RoleView, can_focus=False):
 
     def render_line(self, y: int) -> Strip:
         """The line."""
-        base, width = self.rich_style, self.line_width
+        base, width = self.style_of("plain"), self.line_width
         if y:
             return Strip.blank(width, base)
         free = width - 2 - sum(cell_len(cell.text) for cell in self._left)
@@ -50,7 +50,7 @@ class Bar(RoleView, can_focus=False):
         gap = free - sum(cell_len(cell.text) for cell in right)
         cells = (*self._left, Cell(" " * max(0, gap)), *right)
         segments = [Segment(" ", base)]
-        segments += [Segment(cell.text, base + self.role_style(cell.role)) for cell in cells]
+        segments += [Segment(cell.text, self.style_of(cell.role)) for cell in cells]
         return Strip(segments).adjust_cell_length(width, base)
 
 

@@ -50,7 +50,7 @@ class Pane(RoleView):
     def render_line(self, y: int) -> Strip:
         """One line on screen."""
         index = self.scroll_offset.y + y
-        base = self.rich_style
+        base = self.style_of("plain")
         line = self._lines[index] if index < len(self._lines) else ()
-        segments = [Segment(cell.text, base + self.role_style(cell.role)) for cell in line]
+        segments = [Segment(cell.text, self.style_of(cell.role)) for cell in line]
         return Strip(segments).adjust_cell_length(self.line_width, base)

@@ -36,11 +36,13 @@ class RoleView(ScrollView, can_focus=True):
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name for it
         super().__init__(id=id)
-        self._styles: dict[str, Style] = {}
+        self._styles: dict[tuple[str, bool], Style] = {}
+        self._width: int | None = None
 
     def forget_drawn(self) -> None:
         """Draw everything anew: size, colours or focus changed."""
         self._styles.clear()
+        self._width = None
         self.refresh()
 
     def notify_style_update(self) -> None:
@@ -50,6 +52,10 @@ class RoleView(ScrollView, can_focus=True):
 
     def on_resize(self) -> None:
         """Lines are as long as the widget is wide."""
+        self.forget_drawn()
+
+    def watch_show_vertical_scrollbar(self) -> None:
+        """A scroll bar takes a column, and no event says so."""
         self.forget_drawn()
 
     def on_focus(self) -> None:
@@ -63,10 +69,23 @@ class RoleView(ScrollView, can_focus=True):
     @property
     def line_width(self) -> int:
         """Cells of a line."""
-        return max(1, self.scrollable_content_region.width)
+        if self._width is None:
+            self._width = max(1, self.scrollable_content_region.width)
+        return self._width
 
-    def role_style(self, name: str) -> Style:
-        """The style of a role, or of "head" and "cursor"."""
-        if name not in self._styles:
-            self._styles[name] = self.get_component_rich_style(f"role--{name}", partial=True)
-        return self._styles[name]
+    def style_of(self, name: str, *, marked: bool = False) -> Style:
+        """The style of a role, or of "head"; `marked`: on the line with the mark.
+
+        Adding styles up takes longer than drawing with them, so each sum is made once.
+        """
+        known = self._styles.get((name, marked))
+        if known is None:
+            known = self.rich_style
+            if marked:
+                known += self._component("cursor")
+            known += self._component(name)
+            self._styles[name, marked] = known
+        return known
+
+    def _component(self, name: str) -> Style:
+        return self.get_component_rich_style(f"role--{name}", partial=True)

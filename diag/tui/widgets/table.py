@@ -82,6 +82,11 @@ class Table(RoleView):
         self._fit: list[tuple[int, int]] = []
 
     @property
+    def fitted(self) -> set[int]:
+        """Indices of the columns that are on screen."""
+        return {index for index, _ in self._fit}
+
+    @property
     def marked(self) -> str | None:
         """The key of the marked line."""
         return self.keys[self.cursor] if self.keys else None
@@ -129,8 +134,9 @@ class Table(RoleView):
             text = self.placeholder if not self.keys and y == 2 else ""
             return self._plain(f"  {text}", "dim")
         key = self.keys[index]
-        cells = self._cells_of(key)
-        self._drawn[index] = (key, cells)
+        if index not in self._drawn:
+            self._drawn[index] = (key, self._cells_of(key))
+        cells = self._drawn[index][1]
         return self._line(cells, marked=index == self.cursor)
 
     def on_resize(self) -> None:
@@ -197,10 +203,18 @@ class Table(RoleView):
             self.scroll_to(y=self.cursor - rows + 1, animate=False)
 
     def _refresh_changed(self) -> None:
+        changed = []
         for index, (key, cells) in list(self._drawn.items()):
             if not 0 <= index - self.scroll_offset.y < self.size.height - 1:
                 del self._drawn[index]
-            elif self._cells_of(key) != cells:
+            elif (now := self._cells_of(key)) != cells:
+                self._drawn[index] = (key, now)
+                changed.append(index)
+        # Many regions cost more than one large one.
+        if len(changed) > self.size.height // 3:
+            self.refresh()
+        else:
+            for index in changed:
                 self._refresh_row(index)
 
     def _refresh_row(self, index: int) -> None:
@@ -218,23 +232,21 @@ class Table(RoleView):
     def _plain(self, text: str, style: str) -> Strip:
         width = self.line_width
         line = padded(text, width, right=False)
-        return Strip([Segment(line, self.rich_style + self.role_style(style))], width)
+        return Strip([Segment(line, self.style_of(style))], width)
 
     def _line(self, cells: Cells, *, marked: bool) -> Strip:
         known = self._strips.get((cells, marked))
         if known is not None:
             return known
-        base = self.rich_style
-        if marked:
-            base += self.role_style("cursor")
+        base = self.style_of("plain", marked=marked)
         segments = [Segment(" ", base)]
         for position, (index, width) in enumerate(self._fit):
             cell = cells[index] if index < len(cells) else Cell("")
             gap = " " * GAP if position + 1 < len(self._fit) else " "
             if cell.lead:
-                segments.append(Segment(cell.lead, base + self.role_style("dim")))
+                segments.append(Segment(cell.lead, self.style_of("dim", marked=marked)))
             text = padded(cell.text, width - len(cell.lead), right=self.columns[index].right)
-            segments.append(Segment(text, base + self.role_style(cell.role)))
+            segments.append(Segment(text, self.style_of(cell.role, marked=marked)))
             segments.append(Segment(gap, base))
         strip = Strip(segments).adjust_cell_length(self.line_width, base)
         if len(self._strips) > 4096:
