@@ -22,6 +22,7 @@ from diag.model.rack.spec import LinkSpec
 from diag.model.rack.topology_file import MAX_BYTES, TopologyFileError, parse_topology
 from diag.topo.model import HEALTHS, Address, Aer, Bar, Endpoint, Health, Link, Port, Rack
 from diag.topo.protocol import SourceError
+from diag.topo.rack_rows import AnswerError, rows_by_number
 from diag.topo.sampling import Client, Queue, Readings, Sample, Telemetry
 from diag.topo.sources.clients import program_name
 from pyaccel.spec.formats import BAR0_BYTES, BAR4_BYTES
@@ -86,10 +87,10 @@ class RackSource:
     def _status(self) -> tuple[dict[int, dict[str, Any]], str | None]:
         try:
             with RackClient(self._directory, TIMEOUT_S) as client:
-                rows = client.call("topology.get")["endpoints"]
+                rows = rows_by_number(client.call("topology.get"))
                 counts = _aer_counts(client)
-                return {row["n"]: {**row, "aer": counts.get(row["n"])} for row in rows}, None
-        except (RackUnreachableError, RpcError) as error:
+                return {n: {**row, "aer": counts.get(n)} for n, row in rows.items()}, None
+        except (RackUnreachableError, RpcError, AnswerError) as error:
             return {}, str(error)
 
 
@@ -111,12 +112,12 @@ class RackSampler:
     def sample(self) -> Sample:
         """The rack as it is now."""
         try:
-            rows = {row["n"]: row for row in self._ask()["endpoints"]}
-        except (RackUnreachableError, RpcError) as error:
+            rows = rows_by_number(self._ask())
+        except (RackUnreachableError, RpcError, AnswerError) as error:
             self.close()
             raise SourceError(str(error)) from None
         rack = rack_of(self.name, self._placed(), self._ports, rows, None)
-        readings = {n: _readings(row) for n, row in rows.items() if "values" in row}
+        readings = {n: _readings(row) for n, row in rows.items() if row.get("values")}
         return Sample(time.monotonic_ns(), time.time_ns(), rack, readings)
 
     def close(self) -> None:
@@ -185,10 +186,11 @@ def ports_of(placement: Placement) -> tuple[Port, ...]:
     return tuple(_port(port) for port in placement.ports)
 
 
-def _aer_counts(client: RackClient) -> dict[int, dict[str, Any]]:
+def _aer_counts(client: RackClient) -> dict[int, dict[str, Any] | None]:
     """Error counts by endpoint; nothing from a rack of a version that does not count them."""
     try:
-        return {row["n"]: row["counts"] for row in client.call("aer.get")["endpoints"]}
+        rows = rows_by_number(client.call("aer.get"))
+        return {n: row.get("counts") for n, row in rows.items()}
     except RpcError:
         return {}
 
@@ -253,7 +255,7 @@ def _readings(row: dict[str, Any]) -> Readings:
         queues=None if queues is None else tuple(_queue(queue) for queue in queues),
         reset_cause=row.get("reset_cause"),
         clients=() if pid is None else (Client(pid, program_name(pid)),),
-        unavailable=row["unavailable"],
+        unavailable=row.get("unavailable", {}),
     )
 
 
