@@ -8,7 +8,7 @@ from typing import Final
 
 from diag.printable import printable
 from diag.topo.model import Aer, Endpoint, Link, Port
-from diag.topo.sampling import Queue, Readings
+from diag.topo.sampling import Client, Queue, Readings
 from diag.topo.text import full_link, size
 from diag.tui.blocks import Block, Line, field, text
 from diag.tui.cells import Cell, Role, padded
@@ -50,7 +50,9 @@ def _endpoint_blocks(picture: Picture, history: History, endpoint: Endpoint) -> 
         _flows(picture, history, endpoint.n, name),
         _telemetry(history, name, readings),
         _queues(readings),
+        *_clients(readings),
         _links(picture, endpoint),
+        *_recoveries(readings),
         _recent(picture, endpoint.bdf),
     ]
     wrong = _wrong(picture, endpoint.bdf)
@@ -174,13 +176,47 @@ def _queues(readings: Readings | None) -> Block:
 def _queue(queue: Queue) -> Line:
     halted = queue.state == "halted"
     state = "HALTED" if halted else queue.state
-    fill = f"{_dash(queue.pending_slots)}/{queue.slots}"
+    waiting = queue.in_flight if queue.pending_slots is None else queue.pending_slots
+    fill = f"{_dash(waiting)}/{queue.slots}"
     rest = f"{fill:>13}  {_dash(queue.completions_count):>11}  {_dash(queue.interrupts_count):>10}"
     return (
         Cell(f"{queue.number:>5}  "),
         Cell(padded(state, 7, right=False), "bad" if halted else "ok"),
         Cell(f"  {rest}"),
     )
+
+
+def _clients(readings: Readings | None) -> list[Block]:
+    """Who has it open, where the source tells more than the tree does."""
+    if readings is None or not readings.clients:
+        return []
+    head = text("pid      program           commands  in flight   memory", "dim")
+    return [Block("programs", (head, *(_program(client) for client in readings.clients)))]
+
+
+def _program(client: Client) -> Line:
+    name = padded(printable(client.name or DASH, 40), 16, right=False)
+    submitted, completed = client.commands_submitted_count, client.commands_completed_count
+    failed = client.commands_failed_count or 0
+    flying = None
+    if submitted is not None and completed is not None:
+        flying = max(0, submitted - completed - failed)
+    memory = size(client.device_memory_bytes)
+    rest = f"{si(submitted):>9}  {_dash(flying):>9}  {memory:>7}"
+    return (Cell(f"{client.pid:<7}  {name} {rest}"),)
+
+
+def _recoveries(readings: Readings | None) -> list[Block]:
+    """What the driver did about errors, newest first."""
+    if readings is None or not readings.recoveries:
+        return []
+    newest = list(reversed(readings.recoveries))[:_RECENT]
+    lines = [
+        text(f"{printable(each.event, 40)} → {printable(each.action, 40)}:"
+             f" {printable(each.state, 40)}, generation {each.generation}")
+        for each in newest
+    ]  # fmt: skip
+    return [Block("recoveries", tuple(lines))]
 
 
 def _links(picture: Picture, endpoint: Endpoint) -> Block:

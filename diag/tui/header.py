@@ -74,4 +74,7 @@ def counts(picture: Picture) -> dict[str, Cell]:
     """Numbers that stand behind the names of views."""
     found = Counter(finding.severity for finding in picture.findings)
     role: Role = "bad" if found["error"] else "warn" if found["warning"] else "dim"
-    return {"findings": Cell(f"({sum(found.values())})", role)} if found else {}
+    numbers = {"findings": Cell(f"({sum(found.values())})", role)} if found else {}
+    if picture.forgotten_count:
+        numbers["events"] = Cell(f"({picture.forgotten_count} older ones forgotten)", "dim")
+    return numbers

@@ -13,7 +13,7 @@ from diag.topo.findings import Finding, Severity
 from diag.topo.model import Aer, Endpoint
 from diag.topo.sampling import Sample
 
-KEPT: Final = 5000
+KEPT: Final = 2000
 """Events that are kept; the number of those that were forgotten is shown."""
 
 _SEVERITY: Final[dict[str, Severity]] = {

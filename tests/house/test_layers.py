@@ -56,6 +56,10 @@ RULES: list[tuple[str, str, str]] = [
     ("diag/model/**/*.py", "diag.topo", "the model knows nothing of the tools that look at it"),
     ("diag/model/**/*.py", "diag.trace", "the model knows nothing of the tools that look at it"),
     ("diag/topo/**/*.py", "diag.trace", "topology and trace meet in the tools above them"),
+    ("diag/tui/widgets/*.py", "diag.topo", "widgets draw cells; views make them of pictures"),
+    ("diag/tui/views/*.py", "diag.topo.sources", "views get pictures; a collector reads sources"),
+    ("diag/tui/*.py", "diag.trace", "topology and trace meet in the tools above them"),
+    ("diag/topo/**/*.py", "diag.tui", "the tree knows nothing of the tools that look at it"),
     ("diag/**/*.py", "pyaccel._axl", "use the public pyaccel API"),
 ]
 

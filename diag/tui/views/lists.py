@@ -85,15 +85,19 @@ class EventsView(ListView):
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name for it
         super().__init__(logs.EVENTS, "nothing happened yet", id=id)
+        self._known: Lines = {}
+        """Lines of the last picture: an event never changes."""
 
     def lines(self) -> Lines:
         """One line an event."""
         assert self.picture is not None
         short = self.picture.short
-        return {
-            f"{event.number} {event.subject}": logs.event_cells(event, short)
-            for event in reversed(self.picture.events)
-        }
+        found: Lines = {}
+        for event in reversed(self.picture.events):
+            key = f"{event.number} {event.subject}"
+            found[key] = self._known.get(key) or logs.event_cells(event, short)
+        self._known = found
+        return found
 
     def subject_of(self, key: str) -> str:
         """The subject stands behind the number."""
