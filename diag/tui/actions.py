@@ -34,12 +34,12 @@ class Action:
     warning: str | None = None
 
 
-def actions(picture: Picture, address: str | None, *, readonly: bool) -> list[Action]:
+def actions(picture: Picture, address: str | None) -> list[Action]:
     """What can be done now with the object at a bus address."""
     found = [Action("save a snapshot of the rack", lambda: _save(picture.rack))]
     member = picture.members.get(address or "")
     where = _control(picture.rack)
-    if readonly or where is None or not isinstance(member, Endpoint):
+    if where is None or not isinstance(member, Endpoint):
         return found
     return [*found, *_on_rack(where, member)]
 

@@ -51,7 +51,7 @@ class TopApp(App[None]):
 
     Args:
         collector: brings the pictures; of a recording it is a Player.
-        readonly: offer no actions that change anything.
+        readonly: offer no actions.
     """
 
     TITLE = "accel-top"
@@ -207,8 +207,10 @@ class TopApp(App[None]):
             self.action_view("tree")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Travelling in time needs a recording."""
+        """Travelling in time needs a recording; actions need leave."""
         del parameters
+        if action == "choose":
+            return not self.readonly
         if action in {"skip", "speed", "next_finding"}:
             return isinstance(self.collector, Player)
         return True
@@ -248,7 +250,7 @@ class TopApp(App[None]):
         if self.picture is None:
             return
         address = self._marked_address()
-        choices = actions(self.picture, address, readonly=self.readonly)
+        choices = actions(self.picture, address)
         chosen = await self.push_screen_wait(ActionScreen(choices, printable(address or "rack")))
         if chosen is None:
             return
@@ -271,7 +273,9 @@ class TopApp(App[None]):
             yield SystemCommand(f"View: {title}", "Go there", partial(self.action_view, name))
         yield SystemCommand("Pause", "Hold the screen, or go on", self.action_pause)
         yield SystemCommand("Filter", "Show only lines with a text", self.action_filter)
-        yield SystemCommand("Actions", "Do something with the marked object", self.action_choose)
+        if not self.readonly:
+            about = "Do something with the marked object"
+            yield SystemCommand("Actions", about, self.action_choose)
 
     def action_help(self) -> None:
         """All keys."""

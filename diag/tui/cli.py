@@ -38,6 +38,8 @@ Examples:
 
   accel-top --loop --json --samples 60 > minute.jsonl
 
+  accel-top --serve 8000                 the screen in a browser: http://127.0.0.1:8000
+
   accel-top --exporter 9470              metrics for Prometheus at http://127.0.0.1:9470/metrics
 """
 
@@ -68,24 +70,29 @@ def top(  # noqa: PLR0913, PLR0917 - one per option
         str | None,
         typer.Option("--exporter", metavar="[HOST:]PORT", help="Serve metrics for Prometheus."),
     ] = None,
+    serve: Annotated[
+        int | None,
+        typer.Option("--serve", metavar="PORT", help="The screen in a browser, on 127.0.0.1."),
+    ] = None,
     record: Annotated[Path | None, typer.Option("--record", help="Record into a new file.")] = None,
     replay: Annotated[Path | None, typer.Option("--replay", help="Show a recording.")] = None,
-    readonly: Annotated[
-        bool, typer.Option("--readonly", help="Offer nothing that changes a device.")
-    ] = False,
+    readonly: Annotated[bool, typer.Option("--readonly", help="Offer no actions.")] = False,
     _version: Annotated[
         bool,
         typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version."),
     ] = False,
 ) -> None:
     """Show a rack."""
-    modes = [once or (as_json and not loop), loop, exporter is not None, replay is not None]
+    modes = [once or (as_json and not loop), loop, exporter is not None, replay is not None,
+             serve is not None]  # fmt: skip
     _check(modes, record=record is not None, samples=samples)
     try:
         if replay is not None:
             _replay(replay)
         elif exporter is not None:
             _export(source, exporter)
+        elif serve is not None:
+            _serve(source, interval, serve)
         elif modes[0]:
             _once(source, interval, as_json=as_json)
         elif loop:
@@ -99,8 +106,8 @@ def top(  # noqa: PLR0913, PLR0917 - one per option
 
 def _check(modes: list[bool], *, record: bool, samples: int | None) -> None:
     if sum(modes) > 1:
-        raise typer.BadParameter("choose one of --once, --loop, --exporter and --replay")
-    if record and (modes[0] or modes[2] or modes[3]):
+        raise typer.BadParameter("choose one of --once, --loop, --exporter, --serve and --replay")
+    if record and (modes[0] or any(modes[2:])):
         raise typer.BadParameter("--record goes with the screen or with --loop")
     if samples is not None and not modes[1]:
         raise typer.BadParameter("--samples goes with --loop")
@@ -158,6 +165,13 @@ def _export(source: str, address: str) -> None:
     typer.echo(f"accel-top: metrics at {address}/metrics until Ctrl-C", err=True)
     with suppress(KeyboardInterrupt):
         thread.join()
+
+
+def _serve(source: str, interval: float, port: int) -> None:
+    from diag.tui.browser import serve  # noqa: PLC0415
+
+    follow(source)  # a wrong source is said here, not in every browser
+    serve(port, source, interval)
 
 
 def _writer(path: Path | None) -> Writer | None:

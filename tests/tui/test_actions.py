@@ -18,7 +18,7 @@ from diag.tui.collector import Collector
 from diag.tui.picture import Painter, Picture
 from tests.build.racks import runtime_directory
 from tests.build.samples import rack, sample
-from tests.build.top import screen_lines
+from tests.build.top import HandApp, screen_lines
 
 EP0 = "0000:01:00.0"
 
@@ -83,26 +83,39 @@ def test_a_reset_needs_a_yes(running: RunningRack) -> None:
 def test_a_snapshot_is_saved_and_reads_back(running: RunningRack, tmp_path: Path) -> None:
     """What is said to be saved is there."""
     shown = picture(running)
-    said = actions(shown, EP0, readonly=True)[0].run()
+    said = actions(shown, EP0)[0].run()
     (saved,) = tmp_path.glob("axl-*.json")
     assert str(saved) in said
     assert open_source(f"file:{saved}").read().endpoints == shown.rack.endpoints
 
 
-def test_readonly_and_other_sources_offer_nothing_that_changes_a_device(
-    running: RunningRack,
-) -> None:
+def test_other_sources_offer_nothing_that_changes_a_device(running: RunningRack) -> None:
     """Only the snapshot is left."""
-    shown = picture(running)
-    assert len(actions(shown, EP0, readonly=False)) == 3
-    assert [a.warning for a in actions(shown, EP0, readonly=True)] == [None]
+    assert len(actions(picture(running), EP0)) == 3
     recorded = Painter().add(sample(0, rack()))
-    assert [a.warning for a in actions(recorded, "0000:05:00.0", readonly=False)] == [None]
+    assert [a.warning for a in actions(recorded, "0000:05:00.0")] == [None]
+
+
+def test_readonly_has_no_actions_at_all() -> None:
+    """The key does nothing and is not shown, nor is it in the palette."""
+
+    async def story() -> None:
+        app = HandApp([sample(0)], readonly=True)
+        async with app.run_test(size=(120, 30)) as pilot:
+            assert not any("Actions" in line for line in screen_lines(app))
+            await pilot.press("x")
+            await pilot.pause(0.2)
+            assert len(app.screen_stack) == 1
+            names = [each.title for each in app.get_system_commands(app.screen)]
+            assert "Pause" in names
+            assert "Actions" not in names
+
+    asyncio.run(story())
 
 
 def test_what_fails_says_why(running: RunningRack) -> None:
     """A rack that went away meanwhile."""
-    reset = actions(picture(running), EP0, readonly=False)[1]
+    reset = actions(picture(running), EP0)[1]
     with running.client() as client:
         client.call("card.kill", card=0)
     with pytest.raises(ActionError):
