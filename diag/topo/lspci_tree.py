@@ -95,13 +95,7 @@ class _Tree:
         if each.config.port_kind == "upstream":
             return link
         far_end = self._far_end(each)
-        if far_end is None:
-            # What an empty port says of speed is no link's.
-            return Link(None, None, link.max_speed, link.max_width)
-        other = _link(far_end)
-        pairs = ((link.max_speed, other.max_speed), (link.max_width, other.max_width))
-        best = (min((value for value in pair if value), default=None) for pair in pairs)
-        return Link(link.speed, link.width, *best)
+        return link.down_to(None if far_end is None else _link(far_end))
 
     def _endpoint(self, each: Function, path: tuple[str, ...]) -> Endpoint:
         slots = [port.slot for port in self.ports if path and port.bdf == path[-1]]

@@ -45,6 +45,17 @@ class Link:
         known = [now < best for now, best in pairs if now is not None and best is not None]
         return any(known) if known else None
 
+    def down_to(self, lower: Link | None) -> Link:
+        """The link below a port that says this of itself: at best what the weaker end can do.
+
+        Without another end there is none: what an empty port says of its speed is no link's.
+        """
+        if lower is None:
+            return Link(None, None, self.max_speed, self.max_width)
+        pairs = ((self.max_speed, lower.max_speed), (self.max_width, lower.max_width))
+        best = (min((value for value in pair if value), default=None) for pair in pairs)
+        return Link(self.speed, self.width, *best)
+
 
 @dataclass(frozen=True, slots=True)
 class Aer:

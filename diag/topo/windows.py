@@ -161,7 +161,7 @@ class _Tree:
         below = [self._known[key] for key in self._below.get(each.instance.upper(), [])]
         link = each.link()
         if kind in {"root", "downstream"}:
-            link = _between(link, below[0][1].link() if below else None)
+            link = link.down_to(below[0][1].link() if below else None)
         return Port(
             bdf=bdf,
             kind=kind,
@@ -194,12 +194,3 @@ class _Tree:
             pci=each.pci(),
             unavailable=dict.fromkeys(("aer", "slot", "bars"), _UNTOLD),
         )
-
-
-def _between(upper: Link, lower: Link | None) -> Link:
-    """The link of a port: at best what both ends can do; without another end there is none."""
-    if lower is None:
-        return Link(None, None, upper.max_speed, upper.max_width)
-    pairs = ((upper.max_speed, lower.max_speed), (upper.max_width, lower.max_width))
-    best = (min((value for value in pair if value), default=None) for pair in pairs)
-    return Link(upper.speed, upper.width, *best)

@@ -122,8 +122,7 @@ class Function:
             return Link(*(self.now() if not has_other else (None, None)), *self.best())
         if self._disagrees(other):
             return Link(*self.now(), None, None)
-        pairs = zip(self.best(), other.best(), strict=True)
-        return Link(*self.now(), *(min((v for v in pair if v), default=None) for pair in pairs))
+        return Link(*self.now(), *self.best()).down_to(Link(*other.now(), *other.best()))
 
     def _disagrees(self, other: Function) -> bool:
         """Whether the ends report different rates, as those of emulated switches do."""
