@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 #include "device/allocator.h"
 
+#include <ATen/core/Tensor.h>
+#include <torch/library.h>
+
 #include "device/current.h"
 
 namespace axl {
@@ -102,5 +105,11 @@ void record_stream(const c10::DataPtr& data, const c10::Stream& stream) {
 }
 
 REGISTER_ALLOCATOR(c10::DeviceType::PrivateUse1, &allocator())
+
+TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
+  m.impl("record_stream", [](at::Tensor& self, c10::Stream stream) {
+    record_stream(self.storage().data_ptr(), stream);
+  });
+}
 
 }  // namespace axl
