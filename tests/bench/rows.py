@@ -96,6 +96,12 @@ def accel_top() -> Iterator[Callable[[], Sample]]:
     yield lambda: run_json(sys.executable, "-m", "tests.bench.accel_top")
 
 
+@contextmanager
+def torch_memory() -> Iterator[Callable[[], Sample]]:
+    """Steps of Adam on an MLP and a transformer layer."""
+    yield lambda: run_json(sys.executable, "-m", "tests.bench.torch_memory")
+
+
 def embedded_peer() -> Sample:
     """Two bare Python processes over eventfd."""
     return {"ping_pong_us": peers.eventfd_ping_pong_us()}
@@ -192,6 +198,17 @@ GROUPS = (
                 lambda v, _: v <= 120e6),
         ),
         accel_top,
+        no_peer,
+    ),
+    Group(
+        "torch memory",
+        (
+            Row("taken from the endpoint, training an MLP", "mlp_ratio", "x", "<= 1.25 x",
+                lambda v, _: v <= 1.25),
+            Row("the same, a transformer layer", "transformer_ratio", "x", "<= 1.25 x",
+                lambda v, _: v <= 1.25),
+        ),
+        torch_memory,
         no_peer,
     ),
 )  # fmt: skip

@@ -37,6 +37,7 @@ def test_every_row_of_a_group_is_measured_and_written(tmp_path: Path) -> None:
     [
         ("tests.bench.rack_idle", ("--rack", "2x2", "--seconds", "0.2"), "pss_bytes"),
         ("tests.bench.trace_analysis", ("--events", "20000", "--rounds", "1"), "events_per_s"),
+        ("tests.bench.torch_memory", (), "mlp_ratio"),
     ],
 )
 def test_single_benchmarks_print_one_json_object(

@@ -70,27 +70,42 @@ Block* Memory::take_free(size_t bytes, int stream) {
   return block;
 }
 
-// More memory of the endpoint; after giving back what nobody uses if there is none left.
+// Whether the cache would hold more than an eighth beside what tensors use, if a segment were
+// added: then it is better to give segments back that fit nothing.
+bool Memory::hoards(size_t segment) const {
+  size_t used = stats_.allocated_bytes[kAll].current + segment;
+  size_t held = stats_.reserved_bytes[kAll].current + segment;
+  return held > used + std::max(used / 8, 2 * kSegment);
+}
+
+// More memory of the endpoint; after giving back what nobody uses if there is too much or too
+// little of it.
 Block* Memory::grow(size_t bytes, int stream) {
-  Block* block = new_segment(round_up(bytes, kSegment), stream);
-  if (block != nullptr) {
-    return block;
-  }
-  ++stats_.num_alloc_retries;
-  ++stats_.num_sync_all_streams;
-  for (int id = 0; id < kMaxStreams; ++id) {
-    if (Stream* used = session_.stream_if_made(id)) {
-      used->drain();
+  size_t wanted = round_up(bytes, kSegment);
+  if (!hoards(wanted)) {
+    if (Block* block = new_segment(wanted, stream)) {
+      return block;
     }
+    ++stats_.num_alloc_retries;
   }
-  release_finished();
-  block = take_free(bytes, stream);
-  if (block != nullptr) {
+  settle_streams();
+  if (Block* block = take_free(bytes, stream)) {
     return block;
   }
   release_segments();
-  block = new_segment(round_up(bytes, kSegment), stream);
+  Block* block = new_segment(wanted, stream);
   return block != nullptr ? block : new_segment(round_up(bytes, kPage), stream);
+}
+
+// Afterwards no command is in flight, so what is free may leave the endpoint.
+void Memory::settle_streams() {
+  ++stats_.num_sync_all_streams;
+  for (int id = 0; id < kMaxStreams; ++id) {
+    if (Stream* stream = session_.stream_if_made(id)) {
+      stream->drain();
+    }
+  }
+  release_finished();
 }
 
 Block* Memory::new_segment(size_t bytes, int stream) {
@@ -216,18 +231,11 @@ void Memory::empty_cache() {
   if (!session_.alive()) {
     return;
   }
-  for (int id = 0; id < kMaxStreams; ++id) {
-    if (Stream* stream = session_.stream_if_made(id)) {
-      stream->drain();
-    }
-  }
-  release_finished();
+  settle_streams();
   release_segments();
 }
 
-// Every stream is idle: what is free has no command in flight.
-size_t Memory::release_segments() {
-  size_t released = 0;
+void Memory::release_segments() {
   for (auto& [stream, pool] : free_) {
     for (auto at = pool.begin(); at != pool.end();) {
       Block* block = *at;
@@ -241,7 +249,6 @@ size_t Memory::release_segments() {
         axl_buffer_destroy(imported);
       }
       axl_buffer_destroy(segment->buffer);
-      released += segment->bytes;
       ++stats_.num_device_free;
       stats_.segment[kAll].decrease(1);
       stats_.reserved_bytes[kAll].decrease(segment->bytes);
@@ -249,7 +256,6 @@ size_t Memory::release_segments() {
       delete block;
     }
   }
-  return released;
 }
 
 std::string Memory::holders() const {

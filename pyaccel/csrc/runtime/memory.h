@@ -29,11 +29,11 @@ struct Block {
   uint64_t va;
   size_t bytes;
   size_t requested = 0;
-  int stream;
+  int stream = 0;
   bool allocated = false;
   Block* before = nullptr;  // neighbours in the segment
   Block* after = nullptr;
-  std::vector<std::pair<int, Ticket>> uses;  // by other streams: id and last command
+  std::vector<std::pair<int, Ticket>> uses{};  // by other streams: id and last command
 };
 
 struct Segment {
@@ -74,6 +74,7 @@ class Memory {
   using Pool = std::set<Block*, Smaller>;
 
   Block* take_free(size_t bytes, int stream);
+  bool hoards(size_t segment) const;
   Block* grow(size_t bytes, int stream);
   Block* new_segment(size_t bytes, int stream);
   void split(Block* block, size_t bytes);
@@ -81,7 +82,8 @@ class Memory {
   void put_free(Block* block);
   void stamp_uses(Block* block);
   void release_finished();
-  size_t release_segments();
+  void settle_streams();
+  void release_segments();
   [[noreturn]] void throw_out_of_memory(size_t bytes);
   std::string holders() const;
 

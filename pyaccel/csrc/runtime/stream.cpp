@@ -104,7 +104,7 @@ void Stream::submit_locked(uint32_t flags) {
   }
   TORCH_INTERNAL_ASSERT(last == next_.load() - 1, "libaxl numbered ", last);
   submitted_ = last;
-  ++counts_.submits;
+  ++submits_;
 }
 
 void Stream::flush() {
@@ -139,13 +139,12 @@ bool Stream::await(Ticket ticket, int* status) {
   return *status != -ETIMEDOUT;
 }
 
-void Stream::wait(Ticket ticket) {
-  std::shared_lock<std::shared_mutex> open(closing_);
+// Until everything up to ticket has ended; libaxl's verdict. Throws if the endpoint is lost.
+int Stream::settle(Ticket ticket) {
   int status = 0;
   bool probed = false;
 
   flush();
-  ++counts_.waits;
   while (!await(ticket, &status)) {
     int health = axl_device_check(session_.device());
     if (health == -EIO && !probed) {
@@ -155,6 +154,13 @@ void Stream::wait(Ticket ticket) {
       session_.lose(health, "waiting for");
     }
   }
+  return status;
+}
+
+void Stream::wait(Ticket ticket) {
+  std::shared_lock<std::shared_mutex> open(closing_);
+  int status = settle(ticket);
+  ++waits_;
   if (status < 0) {
     raise(status);
   }
@@ -164,9 +170,10 @@ void Stream::wait(Ticket ticket) {
 
 void Stream::drain() noexcept {
   try {
-    wait(last());
+    std::shared_lock<std::shared_mutex> open(closing_);
+    settle(last());  // what failed is told by the next wait()
   } catch (const c10::Error&) {
-    // Told already by whoever waited, or told by the next one who uses the endpoint.
+    // The endpoint is lost: told by the next use of it.
   }
 }
 
@@ -209,9 +216,7 @@ Staging& Stream::staging() {
 }
 
 Stream::Counts Stream::counts() const {
-  Counts counts = counts_;
-  counts.commands = last();
-  return counts;
+  return {last(), submits_, waits_};
 }
 
 }  // namespace axl

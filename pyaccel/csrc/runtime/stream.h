@@ -44,7 +44,7 @@ class Stream {
   // *finish_ns becomes the time at which the command ended (CLOCK_MONOTONIC), when it has.
   void keep_time(Ticket ticket, std::shared_ptr<std::atomic<uint64_t>> finish_ns);
 
-  // Waits and swallows errors: for memory that is given back.
+  // Waits without telling errors, which stay for the next wait(): for memory that is given back.
   void drain() noexcept;
 
   Ticket last() const { return next_.load(std::memory_order_relaxed) - 1; }
@@ -69,6 +69,7 @@ class Stream {
   bool is_idle_locked();
   void poll_locked();
   bool await(Ticket ticket, int* status);
+  int settle(Ticket ticket);
   void probe();
   [[noreturn]] void raise(int status);
   std::string describe(const axl_result& result) const;
@@ -86,7 +87,8 @@ class Stream {
   std::atomic<Ticket> ended_{0};
   std::vector<const char*> names_;  // of the newest commands, by sequence
   std::vector<std::pair<Ticket, std::shared_ptr<std::atomic<uint64_t>>>> timed_;
-  Counts counts_;
+  std::atomic<uint64_t> submits_{0};
+  std::atomic<uint64_t> waits_{0};
   std::once_flag staging_once_;
   std::unique_ptr<Staging> staging_;
 };
