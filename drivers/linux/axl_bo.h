@@ -56,6 +56,8 @@ struct axl_bo {
 	struct page **pages; /* NULL for an imported dma-buf: its owner has them */
 	struct sg_table *sgt; /* the DMA mapping; NULL after removal; under memory_lock */
 	struct mm_struct *mm; /* pinned user pages: who pays for them */
+	struct dma_buf *imported; /* another's dma-buf, kept */
+	struct dma_buf_attachment *attachment; /* to it, as long as sgt */
 };
 
 static inline struct axl_bo *axl_bo_from_gem(struct drm_gem_object *gem)
@@ -108,8 +110,5 @@ struct axl_device *axl_bo_peer_owner(const struct axl_bo *bo);
 /* axl_dmabuf.c */
 struct dma_buf *axl_dmabuf_export(struct drm_gem_object *gem, int flags);
 struct drm_gem_object *axl_dmabuf_import(struct drm_device *drm, struct dma_buf *dmabuf);
-struct drm_gem_object *axl_dmabuf_import_sg_table(struct drm_device *drm,
-						  struct dma_buf_attachment *attach,
-						  struct sg_table *sgt);
 
 #endif

@@ -56,18 +56,25 @@ struct dma_buf *axl_dmabuf_export(struct drm_gem_object *gem, int flags)
 
 /* --- import -------------------------------------------------------------------------- */
 
+/*
+ * Detached here, not at release: exporters may keep their mapping until then, whatever
+ * dma_buf_unmap_attachment() says (udmabuf's cache_sgt_mapping), and it is one of the
+ * device that is being removed.
+ */
 static void axl_dmabuf_unmap_dma(struct axl_bo *bo)
 {
 	if (!bo->sgt)
 		return;
-	/* Takes the dma-buf's reservation lock: it comes after the memory lock. */
-	dma_buf_unmap_attachment_unlocked(bo->base.import_attach, bo->sgt, DMA_BIDIRECTIONAL);
+	/* Both take the dma-buf's reservation lock: it comes after the memory lock. */
+	dma_buf_unmap_attachment_unlocked(bo->attachment, bo->sgt, DMA_BIDIRECTIONAL);
+	dma_buf_detach(bo->imported, bo->attachment);
 	bo->sgt = NULL;
+	bo->attachment = NULL;
 }
 
 static void axl_dmabuf_release(struct axl_bo *bo)
 {
-	drm_prime_gem_destroy(&bo->base, NULL);
+	dma_buf_put(bo->imported);
 }
 
 static const struct axl_bo_ops axl_dmabuf_bo_ops = {
@@ -77,20 +84,45 @@ static const struct axl_bo_ops axl_dmabuf_bo_ops = {
 	.release = axl_dmabuf_release,
 };
 
-/* Called by drm_gem_prime_import_dev(), which has attached and mapped it for us. */
-struct drm_gem_object *axl_dmabuf_import_sg_table(struct drm_device *drm,
-						  struct dma_buf_attachment *attach,
-						  struct sg_table *sgt)
+static int axl_dmabuf_map_dma(struct axl_bo *bo)
+{
+	struct dma_buf *dmabuf = bo->imported;
+	struct dma_buf_attachment *attachment = dma_buf_attach(dmabuf, bo->base.dev->dev);
+	struct sg_table *sgt;
+
+	if (IS_ERR(attachment))
+		return PTR_ERR(attachment);
+	sgt = dma_buf_map_attachment_unlocked(attachment, DMA_BIDIRECTIONAL);
+	if (IS_ERR(sgt)) {
+		dma_buf_detach(dmabuf, attachment);
+		return PTR_ERR(sgt);
+	}
+	bo->attachment = attachment;
+	bo->sgt = sgt;
+	return 0;
+}
+
+/*
+ * drm_gem_prime_import() would do for the mapping, but its attachment lives until the last
+ * reference to the buffer goes, and so beyond remove().
+ */
+static struct drm_gem_object *axl_dmabuf_import_host(struct drm_device *drm, struct dma_buf *dmabuf)
 {
 	struct axl_bo *bo;
+	int ret;
 
-	if (!attach->dmabuf->size || !PAGE_ALIGNED(attach->dmabuf->size))
+	if (!dmabuf->size || !PAGE_ALIGNED(dmabuf->size))
 		return ERR_PTR(-EINVAL);
-	bo = axl_bo_alloc(axl_from_drm(drm), attach->dmabuf->size, &axl_dmabuf_bo_ops);
+	bo = axl_bo_alloc(axl_from_drm(drm), dmabuf->size, &axl_dmabuf_bo_ops);
 	if (IS_ERR(bo))
 		return ERR_CAST(bo);
-	bo->sgt = sgt;
-	bo->base.import_attach = attach;
+	bo->imported = dmabuf;
+	ret = axl_dmabuf_map_dma(bo);
+	if (ret) {
+		axl_bo_discard(bo);
+		return ERR_PTR(ret);
+	}
+	get_dma_buf(dmabuf); /* put in axl_dmabuf_release() */
 	axl_bo_publish(bo);
 	return &bo->base;
 }
@@ -106,7 +138,7 @@ static struct drm_gem_object *axl_dmabuf_import_ours(struct drm_device *drm, str
 		return gem;
 	}
 	if (axl_bo_from_gem(gem)->pages)
-		return drm_gem_prime_import_dev(drm, dmabuf, drm->dev);
+		return axl_dmabuf_import_host(drm, dmabuf);
 	bo = axl_bo_peer_create(axl_from_drm(drm), dmabuf);
 	return IS_ERR(bo) ? ERR_CAST(bo) : &bo->base;
 }
@@ -122,7 +154,7 @@ struct drm_gem_object *axl_dmabuf_import(struct drm_device *drm, struct dma_buf 
 	if (dmabuf->ops == &axl_dmabuf_ops)
 		gem = axl_dmabuf_import_ours(drm, dmabuf);
 	else
-		gem = drm_gem_prime_import_dev(drm, dmabuf, drm->dev);
+		gem = axl_dmabuf_import_host(drm, dmabuf);
 	drm_dev_exit(idx);
 	return gem;
 }

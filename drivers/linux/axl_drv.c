@@ -90,7 +90,6 @@ static struct drm_driver axl_drv_drm = {
 	.ioctls = axl_ioctls,
 	.num_ioctls = ARRAY_SIZE(axl_ioctls),
 	.gem_prime_import = axl_dmabuf_import,
-	.gem_prime_import_sg_table = axl_dmabuf_import_sg_table,
 	.open = axl_file_open,
 	.postclose = axl_file_close,
 	.show_fdinfo = axl_fdinfo_show,
