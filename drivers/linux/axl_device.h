@@ -103,7 +103,8 @@ struct axl_device {
 	bool asleep; /* it is, or the system: registers must not be touched */
 	bool may_suspend; /* constant after probe */
 	bool needs_reset; /* the health check is to do it */
-	struct task_struct *resetting_task; /* in pci_reset_bus() for us: callbacks are ours */
+	struct task_struct *resetting_task; /* resets the bus for us: its callbacks are ours */
+	bool os_resetting; /* the PCI core has begun a reset, and will tell when it is over */
 	struct axl_errblk last_error;
 	u64 last_error_ns;
 	u64 error_records;
@@ -172,9 +173,21 @@ void axl_bo_peer_forget(struct axl_vm *vm); /* it is about to be freed */
 
 /* axl_recovery.c */
 int axl_recovery_setup_hw(struct axl_device *adev); /* device lock held; an enum axl_err */
-int axl_recovery_feed(struct axl_device *adev, u32 event, unsigned int queue); /* likewise */
+
+/*
+ * Device lock held; an enum axl_err. Drops the lock meanwhile where it comes to a reset of
+ * the bus: afterwards queues and contexts may be other ones.
+ */
+int axl_recovery_feed(struct axl_device *adev, u32 event, unsigned int queue);
+
+/*
+ * Device lock held: in the callbacks of a bus reset that nobody but this task does, and
+ * whose result is still wanted.
+ */
+bool axl_recovery_is_own_reset(const struct axl_device *adev);
 int axl_recovery_reset_own(struct axl_queue *queue); /* no lock held; an errno */
 int axl_recovery_usable(struct axl_device *adev); /* 0, -EIO, -EAGAIN, -ENODEV */
+void axl_recovery_before_os(struct axl_device *adev); /* device lock held; the OS resets it */
 int axl_recovery_after_os(struct axl_device *adev); /* device lock held; the OS has reset it */
 u32 axl_recovery_state(struct axl_device *adev); /* enum drm_axl_state */
 void axl_recovery_health_work(struct work_struct *work);

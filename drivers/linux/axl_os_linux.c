@@ -11,6 +11,10 @@
 #include "axl_device.h"
 #include "axl_trace.h"
 
+/* One second: longer than anybody holds them who is not removing the endpoint. */
+#define AXL_OS_BUS_TRIES 50
+#define AXL_OS_BUS_PAUSE_MS 20
+
 int axl_errno(int err)
 {
 	switch (err) {
@@ -141,10 +145,24 @@ static int axl_os_function_reset(void *os)
 	return ret ? AXL_ERR_TIMEOUT : AXL_OK;
 }
 
+/* It only tries for its locks, which the PCI core holds for other reasons now and then. */
+static int axl_os_reset_bus_soon(struct axl_device *adev)
+{
+	unsigned int tries;
+	int ret = -EAGAIN;
+
+	for (tries = 0; ret == -EAGAIN && tries < AXL_OS_BUS_TRIES; tries++) {
+		if (tries)
+			msleep(AXL_OS_BUS_PAUSE_MS);
+		ret = pci_reset_bus(adev->pdev);
+	}
+	return ret;
+}
+
 /*
- * pci_reset_bus() holds pciehp off while the link is down, saves and restores, and calls
- * reset_prepare() and reset_done() of every driver below the bus: ours as well, which
- * must then do nothing.
+ * Device lock not held. pci_reset_bus() holds pciehp off while the link is down, saves and
+ * restores, and calls reset_prepare() and reset_done() of every driver below the bus: ours
+ * as well, which do for configuration space what axl_os_function_reset() does.
  */
 static int axl_os_bus_reset(void *os)
 {
@@ -154,11 +172,7 @@ static int axl_os_bus_reset(void *os)
 	/* Another function of ours there would be locked while we are: A then B, B then A. */
 	if (!list_is_singular(&adev->pdev->bus->devices))
 		return AXL_ERR_UNSUPPORTED;
-	axl_config_before_reset(adev);
-	adev->resetting_task = current;
-	ret = pci_reset_bus(adev->pdev);
-	adev->resetting_task = NULL;
-	axl_config_restore(adev);
+	ret = axl_os_reset_bus_soon(adev);
 	if (ret == -ENOTTY || ret == -EAGAIN)
 		return AXL_ERR_UNSUPPORTED;
 	return ret ? AXL_ERR_TIMEOUT : AXL_OK;

@@ -28,7 +28,7 @@ static pci_ers_result_t axl_pci_err_detected(struct pci_dev *pdev, pci_channel_s
 		pci_warn(pdev, "error_detected: frozen, waiting for a reset\n");
 		mutex_lock(&adev->lock);
 		axl_coredump_frozen(adev);
-		axl_recovery_feed(adev, AXL_RESET_EVENT_OS_BEGIN, 0);
+		axl_recovery_before_os(adev);
 		mutex_unlock(&adev->lock);
 		return PCI_ERS_RESULT_NEED_RESET;
 	default:
@@ -48,7 +48,7 @@ static pci_ers_result_t axl_pci_err_mmio_enabled(struct pci_dev *pdev)
 	pci_info(pdev, "mmio_enabled\n");
 	mutex_lock(&adev->lock);
 	if (axl_is_gone(&adev->os)) {
-		axl_recovery_feed(adev, AXL_RESET_EVENT_OS_BEGIN, 0);
+		axl_recovery_before_os(adev);
 		result = PCI_ERS_RESULT_NEED_RESET;
 	}
 	mutex_unlock(&adev->lock);
@@ -66,7 +66,7 @@ static pci_ers_result_t axl_pci_err_slot_reset(struct pci_dev *pdev)
 	axl_config_restore(adev);
 	if (adev->reset.state == AXL_RESET_STATE_ONLINE)
 		/* Only another function's error was frozen, but our link was reset as well. */
-		axl_recovery_feed(adev, AXL_RESET_EVENT_OS_BEGIN, 0);
+		axl_recovery_before_os(adev);
 	err = axl_recovery_after_os(adev);
 	mutex_unlock(&adev->lock);
 	return err ? PCI_ERS_RESULT_DISCONNECT : PCI_ERS_RESULT_RECOVERED;
@@ -86,17 +86,35 @@ static void axl_pci_err_cor_detected(struct pci_dev *pdev)
 	axl_trace_aer(pci_get_drvdata(pdev), AXL_AER_SEVERITY_CORRECTABLE);
 }
 
+/*
+ * Around a reset of the bus by ourselves. False: meanwhile somebody else began or finished
+ * one, so this reset is as if the PCI core had begun it.
+ */
+static bool axl_pci_err_own_prepare(struct axl_device *adev)
+{
+	bool own;
+
+	mutex_lock(&adev->lock);
+	own = axl_recovery_is_own_reset(adev);
+	if (own)
+		axl_config_before_reset(adev);
+	else if (adev->resetting_task == current)
+		adev->resetting_task = NULL;
+	mutex_unlock(&adev->lock);
+	return own;
+}
+
 /* Somebody resets the function or the bus above it, or we do it ourselves. */
 static void axl_pci_err_reset_prepare(struct pci_dev *pdev)
 {
 	struct axl_device *adev = pci_get_drvdata(pdev);
 
-	if (READ_ONCE(adev->resetting_task) == current)
+	if (READ_ONCE(adev->resetting_task) == current && axl_pci_err_own_prepare(adev))
 		return;
 	/* Put in reset_done(), which comes always, so it is taken whatever this says. */
 	pm_runtime_get_sync(&pdev->dev);
 	mutex_lock(&adev->lock);
-	axl_recovery_feed(adev, AXL_RESET_EVENT_OS_BEGIN, 0);
+	axl_recovery_before_os(adev);
 	axl_config_before_reset(adev);
 	mutex_unlock(&adev->lock);
 }
@@ -104,14 +122,15 @@ static void axl_pci_err_reset_prepare(struct pci_dev *pdev)
 static void axl_pci_err_reset_done(struct pci_dev *pdev)
 {
 	struct axl_device *adev = pci_get_drvdata(pdev);
+	bool own = READ_ONCE(adev->resetting_task) == current;
 
-	if (READ_ONCE(adev->resetting_task) == current)
-		return;
 	mutex_lock(&adev->lock);
 	axl_config_restore(adev);
-	axl_recovery_after_os(adev);
+	if (!own)
+		axl_recovery_after_os(adev);
 	mutex_unlock(&adev->lock);
-	axl_power_put(adev);
+	if (!own)
+		axl_power_put(adev);
 }
 
 const struct pci_error_handlers axl_pci_err_handlers = {

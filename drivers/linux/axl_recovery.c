@@ -170,16 +170,49 @@ int axl_recovery_reset_own(struct axl_queue *queue)
 	return ret;
 }
 
-static int axl_recovery_reset_function(struct axl_device *adev, enum axl_reset_action action)
+static int axl_recovery_reset_function(struct axl_device *adev)
 {
 	int err;
 
 	axl_recovery_close_queues(adev, -ESTALE);
-	err = axl_reset_perform(&adev->os, action, 0);
+	err = axl_reset_perform(&adev->os, AXL_RESET_ACTION_FUNCTION, 0);
 	if (err)
 		return err;
 	axl_recovery_retire_all(adev, -ESTALE);
 	return axl_recovery_setup_hw(adev);
+}
+
+bool axl_recovery_is_own_reset(const struct axl_device *adev)
+{
+	lockdep_assert_held(&adev->lock);
+	return adev->resetting_task == current && !adev->os_resetting &&
+	       adev->reset.state == AXL_RESET_STATE_BUS;
+}
+
+/*
+ * Without the device lock, which is dropped and taken again: the PCI core's own locks
+ * (device, slot, pci_bus_sem) come before it, as error_detected() and its like show, and
+ * pci_reset_bus() takes them. Nobody uses the endpoint meanwhile, whose state says that it
+ * is being reset and which reaches no memory, but the PCI core may begin a reset of its
+ * own. Then that one counts, and whoever ends it concludes: AXL_ERR_AGAIN.
+ */
+static int axl_recovery_reset_bus(struct axl_device *adev)
+{
+	int err;
+
+	pci_clear_master(adev->pdev);
+	axl_recovery_retire_all(adev, -ESTALE);
+	adev->resetting_task = current;
+	mutex_unlock(&adev->lock);
+	err = axl_reset_perform(&adev->os, AXL_RESET_ACTION_BUS, 0);
+	mutex_lock(&adev->lock);
+	if (!axl_recovery_is_own_reset(adev))
+		err = AXL_ERR_AGAIN;
+	else if (!err)
+		err = axl_recovery_setup_hw(adev);
+	if (adev->resetting_task == current)
+		adev->resetting_task = NULL;
+	return err;
 }
 
 static int axl_recovery_do(struct axl_device *adev, enum axl_reset_action action,
@@ -189,7 +222,9 @@ static int axl_recovery_do(struct axl_device *adev, enum axl_reset_action action
 		 queue);
 	if (action == AXL_RESET_ACTION_QUEUE)
 		return axl_recovery_reset_queue(adev, queue);
-	return axl_recovery_reset_function(adev, action);
+	if (action == AXL_RESET_ACTION_FUNCTION)
+		return axl_recovery_reset_function(adev);
+	return axl_recovery_reset_bus(adev);
 }
 
 static void axl_recovery_conclude(struct axl_device *adev, enum axl_reset_action action)
@@ -237,6 +272,8 @@ int axl_recovery_feed(struct axl_device *adev, u32 event, unsigned int queue)
 	while (axl_reset_is_reset(action)) {
 		axl_uevent_state(adev);
 		err = axl_recovery_do(adev, action, queue);
+		if (err == AXL_ERR_AGAIN && action == AXL_RESET_ACTION_BUS)
+			return err; /* not ours to conclude */
 		if (err)
 			pci_err(adev->pdev, "recovery: action=%s failed: error=%s\n",
 				axl_reset_action_name(action), axl_err_name(err));
@@ -250,11 +287,18 @@ int axl_recovery_feed(struct axl_device *adev, u32 event, unsigned int queue)
 	return err;
 }
 
+void axl_recovery_before_os(struct axl_device *adev)
+{
+	adev->os_resetting = true;
+	axl_recovery_feed(adev, AXL_RESET_EVENT_OS_BEGIN, 0);
+}
+
 int axl_recovery_after_os(struct axl_device *adev)
 {
 	int err;
 
 	lockdep_assert_held(&adev->lock);
+	adev->os_resetting = false;
 	if (adev->reset.state != AXL_RESET_STATE_BUS)
 		return AXL_ERR_GONE;
 	axl_recovery_retire_all(adev, -ESTALE);

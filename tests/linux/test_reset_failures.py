@@ -54,6 +54,17 @@ def test_settings_survive_two_resets_of_different_kinds(driver: Driver) -> None:
     assert seen == FRESH
 
 
+def test_resets_that_overlap_leave_an_endpoint_that_works(driver: Driver) -> None:
+    """One of the driver's own never ends or undoes one of the kernel's, nor the reverse."""
+    seen = driver.check("overlapping", FIRST)
+
+    assert set(seen.pop("asked")) <= {0, errno.EAGAIN}
+    # Each of sysfs counts; what was asked for meanwhile may have been served by it.
+    assert seen.pop("generations") >= 5
+    assert (seen.pop("lost"), seen.pop("settled")) == (errno.ESTALE, True)
+    assert seen == FRESH
+
+
 def test_a_bus_reset_helps_where_the_functions_did_not(driver: Driver) -> None:
     """A firmware that does not come up once costs one step of the escalation."""
     start = driver.lab.kernel_log_bytes()

@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from tests.linux.checks.common import SHARE, attribute, held, inject_aer, open_at, until
 from tests.linux.session import Work, nop
+
+_OVERLAPS = 5
 
 
 def interrupts(bdf: str) -> int:
@@ -82,4 +86,47 @@ def wedged(bdf: str) -> dict[str, Any]:
     return {**seen, "fresh": fresh_work(bdf)}
 
 
-CHECKS = (reset_behind, reset_then_error, stuck, wedged)
+def has_settled(bdf: str) -> bool:
+    """Whether the endpoint is online, and for a while."""
+    quiet_s, seen = 3.0, attribute(bdf, "generation")
+    since = time.monotonic()
+    while time.monotonic() - since < quiet_s:
+        now = attribute(bdf, "generation")
+        if now != seen or attribute(bdf, "state") != "online":
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def overlapping(bdf: str) -> dict[str, Any]:
+    """The driver, the kernel and AER reset the same link at the same time, again and again."""
+    work, sequence = held(bdf)
+    folder = Path(f"/sys/bus/pci/devices/{bdf}")
+    (folder / "reset_method").write_text("bus")
+    generation = int(attribute(bdf, "generation"))
+    asked: list[int] = []
+
+    def ask() -> None:
+        accel = open_at(bdf)
+        asked.extend(accel.attempt("reset", kind=2)[0] for _ in range(_OVERLAPS))
+
+    def insist() -> None:
+        for _ in range(_OVERLAPS):
+            (folder / "reset").write_text("1")
+
+    others = [Thread(target=ask), Thread(target=insist)]
+    for other in others:
+        other.start()
+    inject_aer(bdf, 0x40000)
+    for other in others:
+        other.join()
+    return {
+        "asked": sorted(set(asked)),
+        "lost": work.wait(sequence, timeout_s=10)[0],
+        "settled": until(lambda: has_settled(bdf)),
+        "generations": int(attribute(bdf, "generation")) - generation,
+        **fresh_work(bdf),
+    }
+
+
+CHECKS = (reset_behind, reset_then_error, stuck, wedged, overlapping)
