@@ -212,7 +212,10 @@ def test_wait_times_out_and_can_be_repeated(device: Device) -> None:
 
 
 def test_queue_descriptor_serves_an_event_loop(device: Device) -> None:
-    """The descriptor is quiet when idle, readable on completion, quiet again after a poll."""
+    """The descriptor is quiet when idle, readable on completion, quiet again after a poll.
+
+    Of two at most: the last completion may be taken in before it is announced.
+    """
     queue = device.queue(device.context())
     fd = device.axl.check(device.lib.axl_queue_fd(queue.c))
     device.lib.axl_queue_poll(queue.c)
@@ -221,7 +224,8 @@ def test_queue_descriptor_serves_an_event_loop(device: Device) -> None:
     deadline = time.monotonic() + 20
     while device.lib.axl_queue_poll(queue.c) < last:
         assert select.select([fd], [], [], deadline - time.monotonic())[0]
-    device.lib.axl_queue_poll(queue.c)
+    if select.select([fd], [], [], 1)[0]:
+        device.lib.axl_queue_poll(queue.c)
     assert not select.select([fd], [], [], 0.05)[0]
 
 

@@ -360,8 +360,9 @@ AXL_API uint64_t axl_queue_poll(struct axl_queue *queue);
 
 /*
  * Descriptor that becomes readable when this queue may have completions or the endpoint
- * is gone. To be polled, not read: axl_queue_poll() makes it quiet again. Owned by the
- * queue.
+ * is gone. To be polled, not read: axl_queue_poll() makes it quiet again. A completion
+ * may be taken in just before it is announced: then the descriptor becomes readable once
+ * more for it. Owned by the queue.
  */
 AXL_API int axl_queue_fd(struct axl_queue *queue);
 
