@@ -3,6 +3,8 @@ PYTHON := .venv/bin/python
 C_FILES = $(shell git ls-files '*.c' '*.h' '*.cpp' | grep -v -e '^drivers/spec/include/axl_[rfn]' -e '^drivers/spec/proof/' -e '^drivers/linux/axl_tracepoints')
 TIDY_FILES = $(shell git ls-files "drivers/core/src/*.c" "userlib/src/*.c" "userlib/src/kernel/*.c" "userlib/src/rack/*.c")
 PYTEST_ARGS ?=
+# One process for the guest, one for all else: which test goes where, tests/conftest.py says.
+PYTEST_PARALLEL ?= -n 2 --dist loadgroup
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check bench drivers gen lint setup clean
@@ -15,7 +17,7 @@ demo: ## the main job on an embedded rack, from nothing: out/demo/report.html
 	@$(PYTHON) -m diag.demo --out out/demo
 
 test: setup lint ## every test that this machine can run; what was skipped and why
-	@$(PYTHON) -m pytest $(PYTEST_ARGS)
+	@$(PYTHON) -m pytest $(PYTEST_PARALLEL) $(PYTEST_ARGS)
 
 check: setup lint ## the fast subset
 	@$(PYTHON) -m pytest -q -m "not slow and not guest" $(PYTEST_ARGS)

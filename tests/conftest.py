@@ -20,3 +20,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--fuzz-seed", type=int, default=None, help="of that fuzzer; else always the same"
     )
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where pytest-xdist may run a test: all of the guest in one process, else by file.
+
+    The guest is booted once, and a file's fixtures are set up once. Guest tests first: they
+    take longest, and what waits for them at the end would wait alone.
+    """
+    for item in items:
+        guest = item.get_closest_marker("guest") is not None
+        item.add_marker(pytest.mark.xdist_group("guest" if guest else item.nodeid.split("::")[0]))
+    items.sort(key=lambda item: item.get_closest_marker("guest") is None)
