@@ -29,7 +29,7 @@ from diag.lab.rack import place_rack
 from diag.lab.supervisor import CHECKOUT
 from diag.lab.tools import tools_tree
 from diag.model.rack.runtime_dir import RackDir, RuntimeDirError, base_dir, is_locked, running_pid
-from diag.model.rack.spec import NAME_PATTERN
+from diag.model.rack.words import NAME_PATTERN
 
 BOOT_TIMEOUT_S = 180.0
 _POWER_OFF_TIMEOUT_S = 15.0

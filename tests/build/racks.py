@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from diag.model.rack.spec import (
     CardSpec,
     EndpointSpec,
-    LinkSpec,
     PortSpec,
     RackSpec,
     SwitchSpec,
 )
+from diag.model.rack.words import LinkSpec
 
 MINIMAL = """\
 axl-rack: 1

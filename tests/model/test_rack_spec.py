@@ -8,12 +8,12 @@ import pytest
 from diag.model.rack.spec import (
     FIRST_SERIAL,
     CardSpec,
-    LinkSpec,
     SwitchSpec,
     load_rack,
     parse_rack,
     shipped_racks,
 )
+from diag.model.rack.words import LinkSpec
 from diag.model.rack.yaml_table import MAX_FILE_BYTES, RackFileError
 from tests.build.racks import MINIMAL
 

@@ -23,11 +23,11 @@ from diag.model.rack.placement import (
 from diag.model.rack.spec import (
     CardSpec,
     EndpointSpec,
-    LinkSpec,
     PortSpec,
     RackSpec,
     SwitchSpec,
 )
+from diag.model.rack.words import LinkSpec
 from pyaccel.spec.formats import BAR0_BYTES, BAR4_BYTES
 
 BAR_BASE: Final = 0x40_0000_0000

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from diag.model.rack.spec import Irq, LinkSpec
+from diag.model.rack.words import Irq, LinkSpec
 
 PortKind = Literal["root", "upstream", "downstream"]
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from diag.model.rack.spec import NAME_PATTERN
+from diag.model.rack.words import NAME_PATTERN
 
 EVENTS_ENABLE_BYTES: Final = 4096
 MAX_SOCKET_PATH: Final = 107

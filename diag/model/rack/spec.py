@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from diag.model.rack.words import NAME_PATTERN, Irq, LinkSpec
 from diag.model.rack.yaml_table import (
     MAX_FILE_BYTES,
     RackFileError,
@@ -35,26 +36,10 @@ MAX_SLOT: Final = 8191
 MIN_MEMORY_BYTES: Final = 1 << 20
 MAX_MEMORY_BYTES: Final = 16 << 30
 FIRST_SERIAL: Final = 0x00A0_C000_0000_0001
-NAME_PATTERN: Final = r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,47}"
 
 _WIDTHS: Final = ("1", "2", "4", "8", "16")
 
-Irq = Literal["msix", "msi"]
 Grouping = Literal["card", "endpoint", "rack"]
-
-
-@dataclass(frozen=True, slots=True)
-class LinkSpec:
-    """A link.
-
-    Speed as the number of the Link Speed field (1 is 2.5 GT/s, 6 is 64 GT/s), width in lanes;
-    what it trained to, and what both its ends could do.
-    """
-
-    speed: int = 4
-    width: int = 16
-    max_speed: int = 4
-    max_width: int = 16
 
 
 @dataclass(frozen=True, slots=True)

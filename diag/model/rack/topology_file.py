@@ -12,7 +12,7 @@ import re
 from typing import Final, TypeVar, get_args
 
 from diag.model.rack.placement import PlacedEndpoint, PlacedPort, Placement, PortKind, bdf_word
-from diag.model.rack.spec import NAME_PATTERN, Irq, LinkSpec
+from diag.model.rack.words import NAME_PATTERN, Irq, LinkSpec
 
 HEADER: Final = "axl-topology 1"
 MAX_BYTES: Final = 1 << 20

@@ -18,8 +18,8 @@ from diag.model.rack.runtime_dir import (
     list_racks,
     rack_dir,
 )
-from diag.model.rack.spec import LinkSpec
 from diag.model.rack.topology_file import MAX_BYTES, TopologyFileError, parse_topology
+from diag.model.rack.words import LinkSpec
 from diag.topo.model import HEALTHS, Address, Aer, Bar, Endpoint, Health, Link, Port, Rack
 from diag.topo.protocol import SourceError
 from diag.topo.rack_rows import AnswerError, rows_by_number
