@@ -74,7 +74,8 @@ def _needed(columns: Sequence[Column], chosen: Sequence[int]) -> int:
 
 def padded(text: str, width: int, *, right: bool) -> str:
     """The text in exactly `width` cells; what does not fit ends in an ellipsis."""
-    length = cell_len(text)
+    # Most figures are ASCII, and never the same for long: no table of widths is needed.
+    length = len(text) if text.isascii() else cell_len(text)
     if length > width:
         return set_cell_size(text, max(0, width - 1)) + "…" if width else ""
     return " " * (width - length) + text if right else text + " " * (width - length)

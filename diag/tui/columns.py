@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from diag.printable import printable
@@ -50,6 +51,7 @@ def link_text(link: Link) -> str:
     return f"{speed} x{DASH if link.width is None else link.width}"
 
 
+@lru_cache(1024)  # most counters of most links are zero
 def aer_text(aer: Aer) -> str:
     """Correctable/non-fatal/fatal."""
     counts = (aer.correctable_count, aer.nonfatal_count, aer.fatal_count)
@@ -186,6 +188,8 @@ def total(values: Iterable[float | None]) -> float | None:
 
 
 def _figure(picture: Picture, row: Row, name: str) -> float | None:
+    if row.n is not None:
+        return picture.values[row.n].get(name) if row.n in picture.values else None
     return total(picture.values[n].get(name) for n in row.below if n in picture.values)
 
 
@@ -208,6 +212,8 @@ def _most(
     """A reading of which the highest below counts."""
 
     def value(picture: Picture, row: Row) -> float | None:
+        if row.n is not None:
+            return _figure(picture, row, name)
         known = [picture.values[n].get(name) for n in row.below if n in picture.values]
         return max((each for each in known if each is not None), default=None)
 

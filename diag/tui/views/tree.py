@@ -8,7 +8,6 @@ from typing import ClassVar, Final
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal
 from textual.events import Resize
 
 from diag.tui import detail
@@ -39,7 +38,7 @@ class TreeView(View):
         Binding("f", "next_trouble", "Trouble"),
     ]
     DEFAULT_CSS = """
-    TreeView Horizontal { height: 1fr; }
+    TreeView { layout: horizontal; }
     TreeView #side { display: none; width: 68; border-left: solid $foreground 20%; }
     TreeView.-wide #side { display: block; }
     """
@@ -56,9 +55,8 @@ class TreeView(View):
 
     def compose(self) -> ComposeResult:
         """The table, and beside it the marked object."""
-        with Horizontal():
-            yield self.table
-            yield self.side
+        yield self.table
+        yield self.side
 
     def on_resize(self, event: Resize) -> None:
         """Show the marked object where there is room."""
@@ -185,10 +183,11 @@ class TreeView(View):
     def _cells(self, key: str) -> tuple[Cell, ...]:
         """What is on screen; columns that do not fit cost nothing."""
         assert self.picture is not None
-        picture, row, fitted = self.picture, self._rows[key], self.table.fitted
-        return tuple(
-            shown.cell(picture, row) if i in fitted else EMPTY for i, shown in enumerate(COLUMNS)
-        )
+        picture, row = self.picture, self._rows[key]
+        cells = [EMPTY] * len(COLUMNS)
+        for index in self.table.fitted:
+            cells[index] = COLUMNS[index].cell(picture, row)
+        return tuple(cells)
 
     def _cells_of(self, row: Row) -> tuple[Cell, ...]:
         assert self.picture is not None

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from rich.segment import Segment
 from textual.geometry import Size
@@ -14,6 +15,8 @@ from diag.tui.widgets.roles import RoleView
 
 Line = tuple[Cell, ...]
 """Pieces of a line, one behind the other."""
+_STRIPS: Final = 512
+
 LinesFor = Callable[[int], Sequence[Line]]
 """The lines for a width."""
 
@@ -25,6 +28,8 @@ class Pane(RoleView):
         super().__init__(id=id)
         self._lines_for: LinesFor = lambda _width: ()
         self._lines: Sequence[Line] = ()
+        self._strips: dict[Line, Strip] = {}
+        """Of the lines that were drawn last."""
 
     def show(self, lines_for: LinesFor) -> None:
         """Show other lines; only those that differ are drawn again."""
@@ -41,6 +46,7 @@ class Pane(RoleView):
     def forget_drawn(self) -> None:
         """Lay the lines out for the width that there is now."""
         super().forget_drawn()
+        self._strips.clear()
         self.show(self._lines_for)
 
     def text_lines(self) -> list[str]:
@@ -50,7 +56,13 @@ class Pane(RoleView):
     def render_line(self, y: int) -> Strip:
         """One line on screen."""
         index = self.scroll_offset.y + y
-        base = self.style_of("plain")
         line = self._lines[index] if index < len(self._lines) else ()
+        if line not in self._strips:
+            if len(self._strips) > _STRIPS:
+                self._strips.clear()
+            self._strips[line] = self._strip(line)
+        return self._strips[line]
+
+    def _strip(self, line: Line) -> Strip:
         segments = [Segment(cell.text, self.style_of(cell.role)) for cell in line]
-        return Strip(segments).adjust_cell_length(self.line_width, base)
+        return Strip(segments).adjust_cell_length(self.line_width, self.style_of("plain"))

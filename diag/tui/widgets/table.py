@@ -82,9 +82,9 @@ class Table(RoleView):
         self._fit: list[tuple[int, int]] = []
 
     @property
-    def fitted(self) -> set[int]:
+    def fitted(self) -> list[int]:
         """Indices of the columns that are on screen."""
-        return {index for index, _ in self._fit}
+        return [index for index, _ in self._fit]
 
     @property
     def marked(self) -> str | None:
@@ -248,7 +248,9 @@ class Table(RoleView):
             text = padded(cell.text, width - len(cell.lead), right=self.columns[index].right)
             segments.append(Segment(text, self.style_of(cell.role, marked=marked)))
             segments.append(Segment(gap, base))
-        strip = Strip(segments).adjust_cell_length(self.line_width, base)
+        # The pieces are as wide as their columns: nobody needs to measure them.
+        width = 1 + sum(width for _, width in self._fit) + GAP * (len(self._fit) - 1) + 1
+        strip = Strip(segments, width).adjust_cell_length(self.line_width, base)
         if len(self._strips) > 4096:
             self._strips.clear()
         self._strips[cells, marked] = strip
