@@ -6,7 +6,6 @@ from __future__ import annotations
 import io
 import os
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from typing import Final, TextIO
 
 NARROWEST: Final = 40
@@ -36,6 +35,9 @@ def accept_any_encoding() -> None:
 
 def version_text(tool: str) -> str:
     """What `TOOL --version` prints."""
+    # Slow to import, and of no use to anything else.
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415
+
     try:
         return f"{tool} {version('accelstack')}"
     except PackageNotFoundError:

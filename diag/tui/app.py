@@ -4,30 +4,28 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual import work
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.filter import ANSIToTruecolor, LineFilter
 from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Footer, Input
 
 from diag.printable import printable
 from diag.tui import header
-from diag.tui.actions import ActionError, actions
 from diag.tui.cells import Cell
 from diag.tui.collector import Collector
 from diag.tui.cost import CostMeter
-from diag.tui.dialogs import ActionScreen, ConfirmScreen
 from diag.tui.header import Cost
-from diag.tui.help import HelpScreen
 from diag.tui.picture import Picture
-from diag.tui.replay import Player
 from diag.tui.themes import DARK, MONO, STYLES, THEMES
 from diag.tui.views.base import View
 from diag.tui.views.detail import DetailView
@@ -35,6 +33,11 @@ from diag.tui.views.lists import EventsView, FindingsView, LinksView, ListView
 from diag.tui.views.tree import TreeView
 from diag.tui.widgets.bars import Bar, TabBar
 from diag.tui.widgets.table import Table
+
+if TYPE_CHECKING:
+    from diag.tui.replay import Player
+
+# What the first frame does not show is imported when it is asked for.
 
 VIEWS: Final = (
     ("tree", "Tree"), ("detail", "Detail"), ("links", "Links"), ("events", "Events"),
@@ -89,6 +92,7 @@ class TopApp(App[None]):
     def __init__(self, collector: Collector | Player, *, readonly: bool = False) -> None:
         super().__init__()
         self.collector = collector
+        self._player = None if isinstance(collector, Collector) else collector
         self.readonly = readonly
         self.paused = False
         self.picture: Picture | None = None
@@ -176,7 +180,22 @@ class TopApp(App[None]):
         with self.batch_update():
             self.view.show(picture, self.collector.painter.history)
             self._show_bars()
-        self.call_after_refresh(self._meter.frame_ends)
+        self.call_after_refresh(self._frame_ends)
+
+    def _frame_ends(self) -> None:
+        self._meter.frame_ends()
+        if not gc.isenabled():
+            # What there is by now stays: it need not be searched for garbage again and again.
+            gc.freeze()
+            gc.enable()
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Without the one that replaces the terminal's own colours: our themes use none.
+
+        It would look at every piece of every line of every frame, for a tenth of its time.
+        """
+        return [each for each in super().get_line_filters()
+                if not isinstance(each, ANSIToTruecolor)]  # fmt: skip
 
     def action_view(self, name: str) -> None:
         """Go to a view."""
@@ -212,31 +231,31 @@ class TopApp(App[None]):
         if action == "choose":
             return not self.readonly
         if action in {"skip", "speed", "next_finding"}:
-            return isinstance(self.collector, Player)
+            return self._player is not None
         return True
 
     def action_pause(self) -> None:
         """Hold the screen; samples are taken and kept all the same. Of a recording: stop it."""
-        if isinstance(self.collector, Player):
-            self.collector.toggle()
-        else:
+        if self._player is None:
             self.paused = not self.paused
+        else:
+            self._player.toggle()
         self._show_bars()
 
     def action_skip(self, seconds: float) -> None:
         """Travel in time."""
-        if isinstance(self.collector, Player):
-            self.collector.skip(seconds)
+        if self._player is not None:
+            self._player.skip(seconds)
 
     def action_speed(self, step: int) -> None:
         """Play faster, or slower."""
-        if isinstance(self.collector, Player):
-            self.collector.faster(step)
+        if self._player is not None:
+            self._player.faster(step)
             self._show_bars()
 
     def action_next_finding(self) -> None:
         """Travel to the next time that something new was wrong."""
-        if isinstance(self.collector, Player) and not self.collector.next_finding():
+        if self._player is not None and not self._player.next_finding():
             self.notify("nothing new is wrong in the rest of the recording")
 
     def action_refresh_now(self) -> None:
@@ -247,6 +266,9 @@ class TopApp(App[None]):
     @work
     async def action_choose(self) -> None:
         """Choose something to do, agree to it where it is dangerous, and have it done."""
+        from diag.tui.actions import ActionError, actions  # noqa: PLC0415
+        from diag.tui.dialogs import ActionScreen, ConfirmScreen  # noqa: PLC0415
+
         if self.picture is None:
             return
         address = self._marked_address()
@@ -279,6 +301,8 @@ class TopApp(App[None]):
 
     def action_help(self) -> None:
         """All keys."""
+        from diag.tui.help import HelpScreen  # noqa: PLC0415
+
         self.push_screen(HelpScreen())
 
     def action_filter(self) -> None:
@@ -325,11 +349,9 @@ class TopApp(App[None]):
 
     def _show_bars(self) -> None:
         picture = self.picture
-        name, replay = self.collector.name, None
-        if isinstance(self.collector, Player):
-            replay = self.collector.status()
+        replay = None if self._player is None else self._player.status()
         held = header.Held(self.paused, replay)
-        self._header.show(*header.cells(name, picture, held, self._cost))
+        self._header.show(*header.cells(self.collector.name, picture, held, self._cost))
         counts = {} if picture is None else header.counts(picture)
         note = f"filter: {self.view.filter_text}" if self.view.filter_text else ""
         self._tabs.show_tabs(self.view_name, counts, (Cell(note, "warn"),))

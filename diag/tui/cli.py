@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from contextlib import suppress
@@ -117,6 +118,8 @@ def _check(modes: list[bool], *, record: bool, samples: int | None) -> None:
 
 
 def _screen(source: str, interval: float, record: Path | None, *, readonly: bool) -> None:
+    # Nothing that is made before the first frame is garbage; the frame switches it on again.
+    gc.disable()
     from diag.tui.app import TopApp  # noqa: PLC0415
     from diag.tui.collector import Collector  # noqa: PLC0415
 

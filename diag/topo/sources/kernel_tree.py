@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import socket
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,7 +28,6 @@ from diag.topo.model import (
 from diag.topo.sources.attributes import Attributes, inode, link_target, read_bytes
 from diag.topo.text import short_link
 from pyaccel.spec.formats import BAR_MEMORY
-from pyaccel.spec.regs import AddressReason
 
 NAME: Final = "kernel"
 """What the user writes after --source."""
@@ -287,9 +287,16 @@ def _address(axl: Attributes) -> Address | None:
     if state is None:
         return None
     code = axl.number("address_reason")
+    return Address(state, _reason_name(code) if code else None, None)
+
+
+@lru_cache(64)
+def _reason_name(code: int) -> str:
+    # The register table is slow to import, and few addresses have a reason.
+    from pyaccel.spec.regs import AddressReason  # noqa: PLC0415
+
     names = {int(reason): reason.name.lower() for reason in AddressReason}
-    reason = names.get(code, f"reason {code}") if code else None
-    return Address(state, reason, None)
+    return names.get(code, f"reason {code}")
 
 
 def _peers(each: Function) -> tuple[Any, dict[str, str]]:

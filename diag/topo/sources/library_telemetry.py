@@ -25,6 +25,11 @@ class Opened(Protocol):
         """Let it go."""
 
 
+def _open(uri: str) -> Opened:
+    """pyaccel.open, which is slow to import: libaxl is loaded by the first question."""
+    return pyaccel.open(uri)
+
+
 class LibraryTelemetry:
     """Holds endpoints open and asks them; one that hangs is not asked again until it answers.
 
@@ -32,7 +37,7 @@ class LibraryTelemetry:
         open_uri: opens an endpoint.
     """
 
-    def __init__(self, open_uri: Callable[[str], Opened] = pyaccel.open) -> None:
+    def __init__(self, open_uri: Callable[[str], Opened] = _open) -> None:
         self._open_uri = open_uri
         self._opened: dict[str, Opened] = {}
         self._busy: set[str] = set()
