@@ -40,7 +40,9 @@ from pyaccel.torch.streams import (
 )
 
 __all__ = [
+    "AcceleratorError",
     "Event",
+    "OutOfMemoryError",
     "Stream",
     "current_device",
     "current_stream",
@@ -78,6 +80,10 @@ __all__ = [
     "stream",
     "synchronize",
 ]
+
+AcceleratorError = torch.AcceleratorError
+"""A command failed, or the endpoint was reset, hangs or is gone; the text says which."""
+OutOfMemoryError = torch.OutOfMemoryError
 
 _reasons: list[str] = []
 

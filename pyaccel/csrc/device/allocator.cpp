@@ -80,7 +80,7 @@ struct Allocator final : c10::DeviceAllocator {
   static void free_nothing(void*) {}
   static void check_info(int status, Session& used) {
     if (status < 0) {
-      used.lose(status, "asking");
+      used.lose(status, "asking", axl_last_error());
     }
   }
 };

@@ -18,9 +18,20 @@ struct HostAllocatorImpl final : at::CachingHostAllocatorImpl<c10::Stream, Event
   }
   void free_block(at::HostBlock<c10::Stream>* block) override { free_host_memory(block->ptr_); }
   void record_stream(std::optional<std::vector<EventPtr>>& events, c10::Stream stream) override {
-    auto event = std::make_unique<Event>(false);
-    event->record(stream_of(stream));
-    events->push_back(std::move(event));
+    // Called while a tensor is destroyed: no place to throw. An endpoint that is lost, or was
+    // never opened, does not use the memory any more.
+    Session* open = session_if_open(stream.device_index());
+    Stream* queue = open ? open->stream_if_made(static_cast<int>(stream.id())) : nullptr;
+    if (queue == nullptr) {
+      return;
+    }
+    try {
+      auto event = std::make_unique<Event>(false);
+      event->record(*queue);
+      events->push_back(std::move(event));
+    } catch (const c10::Error&) {
+      // Lost; whoever uses the endpoint next is told.
+    }
   }
   bool query_event(EventPtr& event) override { return event->query(); }
 };

@@ -104,7 +104,10 @@ uint64_t host_va(Session& session, const void* address, size_t bytes) {
     int status = axl_buffer_import(session.context(), region.fd, 0, region.bytes, &buffer);
     if (status < 0) {
       region.mapped.erase(&session);
-      fail(status, session.label() + " mapping pinned host memory");
+      if (status == -ENOMEM || status == -EPERM) {
+        fail(status, session.label() + " mapping pinned host memory");
+      }
+      session.lose(status, "mapping pinned host memory for", axl_last_error());
     }
   }
   return axl_buffer_va(buffer) + (at - found->first);

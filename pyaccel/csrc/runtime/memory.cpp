@@ -115,7 +115,7 @@ Block* Memory::new_segment(size_t bytes, int stream) {
     return nullptr;
   }
   if (status < 0) {
-    session_.lose(status, "allocating memory of");
+    session_.lose(status, "allocating memory of", axl_last_error());
   }
   auto segment = std::make_unique<Segment>();
   segment->buffer = buffer;

@@ -112,6 +112,7 @@ Session::Session(c10::DeviceIndex index, const axl_endpoint_info& info)
     fail(status, label() + ": " + reason);
   }
   memory_bytes_ = full.memory_bytes;
+  generation_ = axl_device_generation(device_);
   while ((2u << ring_log2_) <= full.max_ring_entries) {
     ++ring_log2_;
   }
@@ -145,8 +146,8 @@ void Session::synchronize() {
   }
 }
 
-void Session::lose(int status, const char* doing) {
-  std::string reason = c10::str(doing, " ", label(), ": ", axl_last_error());
+void Session::lose(int status, const std::string& doing, const std::string& cause) {
+  std::string reason = c10::str(doing, " ", label(), ": ", cause);
   {
     std::lock_guard<std::mutex> guard(lost_lock_);
     if (alive_.load()) {

@@ -41,6 +41,9 @@ class Session {
   Stream* stream_if_made(int id) const { return streams_[id].load(std::memory_order_acquire); }
   void synchronize();
 
+  // Whether the function was reset since the session began, by whomever.
+  bool was_reset() const { return axl_device_generation(device_) != generation_; }
+
   bool alive() const { return alive_.load(std::memory_order_acquire); }
   // Throws if the session is over.
   void check_alive() const {
@@ -48,8 +51,8 @@ class Session {
       throw_lost();
     }
   }
-  // Ends the session if the endpoint was reset, is wedged or gone, and throws libaxl's reason.
-  [[noreturn]] void lose(int status, const char* doing);
+  // Ends the session, whose endpoint was reset, hangs or is gone. 'cause' is libaxl's sentence.
+  [[noreturn]] void lose(int status, const std::string& doing, const std::string& cause);
 
  private:
   friend Session& session(c10::DeviceIndex index);
@@ -61,6 +64,7 @@ class Session {
   axl_device* device_ = nullptr;
   axl_context* context_ = nullptr;
   uint32_t ring_log2_ = 0;
+  uint32_t generation_ = 0;
   uint64_t memory_bytes_ = 0;
   std::atomic<bool> alive_{true};
   mutable std::mutex lost_lock_;  // guards reason_; taken last

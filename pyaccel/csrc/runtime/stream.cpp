@@ -100,7 +100,7 @@ void Stream::submit_locked(uint32_t flags) {
   int status = axl_queue_submit(queue_, pending_.data(), used_, flags, &last);
   used_ = commands_ = 0;
   if (status < 0) {
-    session_.lose(status, "submitting to");
+    session_.lose(status, "submitting to", axl_last_error());
   }
   TORCH_INTERNAL_ASSERT(last == next_.load() - 1, "libaxl numbered ", last);
   submitted_ = last;
@@ -139,6 +139,29 @@ bool Stream::await(Ticket ticket, int* status) {
   return *status != -ETIMEDOUT;
 }
 
+// The operator of a command, if it is among the newest.
+const char* Stream::operator_of(Ticket ticket) const {
+  const char* name = names_[ticket & (names_.size() - 1)];
+  bool known = ticket + names_.size() > last() && name != nullptr;
+  return known ? name : "an operator";
+}
+
+// The endpoint is of no use any more: tells which command did not end.
+void Stream::lose(int status) {
+  std::string reason = axl_last_error();
+  axl_result first{};
+  Ticket oldest = axl_queue_take_error(queue_, &first, sizeof(first)) == 0
+                      ? first.sequence  // given up with the endpoint
+                      : axl_queue_poll(queue_) + 1;
+  if (oldest > last()) {
+    session_.lose(status, "waiting for", reason);
+  }
+  session_.lose(status,
+                c10::str("waiting for ", operator_of(oldest), " (command ", oldest, " of queue ",
+                         axl_queue_index(queue_), ") of"),
+                reason);
+}
+
 // Until everything up to ticket has ended; libaxl's verdict. Throws if the endpoint is lost.
 int Stream::settle(Ticket ticket) {
   int status = 0;
@@ -151,7 +174,7 @@ int Stream::settle(Ticket ticket) {
       probed = true;
       probe();
     } else if (health < 0) {
-      session_.lose(health, "waiting for");
+      lose(health);
     }
   }
   return status;
@@ -178,9 +201,7 @@ void Stream::drain() noexcept {
 }
 
 std::string Stream::describe(const axl_result& result) const {
-  const char* name = names_[result.sequence & (names_.size() - 1)];
-  bool known = result.sequence + names_.size() > last() && name != nullptr;
-  return c10::str(session_.label(), ": ", known ? name : "an operator", " failed: command ",
+  return c10::str(session_.label(), ": ", operator_of(result.sequence), " failed: command ",
                   result.sequence, " (", axl_opcode_name(result.opcode), ") of queue ",
                   axl_queue_index(queue_), " ended with ", axl_status_name(result.status),
                   result.status == AXL_STATUS_INDEX_OUT_OF_RANGE
@@ -191,13 +212,13 @@ std::string Stream::describe(const axl_result& result) const {
 // The first failed command of the stream; the stream works again afterwards.
 void Stream::raise(int status) {
   axl_result first{};
-  if (status == -ESTALE || status == -ENODEV ||
+  if (status == -ESTALE || status == -ENODEV || session_.was_reset() ||
       axl_queue_take_error(queue_, &first, sizeof(first)) < 0) {
-    session_.lose(status, "waiting for");
+    lose(status);
   }
   std::string text = describe(first);
   if (first.status == AXL_STATUS_LOST && axl_queue_reset(queue_) < 0) {
-    session_.lose(-EIO, "resetting a queue of");
+    session_.lose(-EIO, "resetting a queue of", axl_last_error());
   }
   axl_queue_wait(queue_, submitted_, kSliceNs);
   axl_result later{};

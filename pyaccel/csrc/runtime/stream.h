@@ -72,6 +72,8 @@ class Stream {
   int settle(Ticket ticket);
   void probe();
   [[noreturn]] void raise(int status);
+  [[noreturn]] void lose(int status);
+  const char* operator_of(Ticket ticket) const;
   std::string describe(const axl_result& result) const;
 
   Session& session_;
