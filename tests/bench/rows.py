@@ -92,7 +92,7 @@ def trace_analysis() -> Iterator[Callable[[], Sample]]:
 
 @contextmanager
 def accel_top() -> Iterator[Callable[[], Sample]]:
-    """The screen over 64 and 192 endpoints."""
+    """The screen over 64, 192 and 256 endpoints."""
     yield lambda: run_json(sys.executable, "-m", "tests.bench.accel_top")
 
 
@@ -191,10 +191,16 @@ GROUPS = (
                 lambda v, _: v <= 3),
             Row("processor, 192 endpoints at 1 Hz", "cpu_percent_192", "%", "<= 10 %",
                 lambda v, _: v <= 10),
+            Row("the same, 64 of the driver (as files)", "cpu_percent_driver_64", "%", "<= 3 %",
+                lambda v, _: v <= 3),
+            Row("the same, 256 of the driver (as files)", "cpu_percent_driver_256", "%", "<= 10 %",
+                lambda v, _: v <= 10),
             Row("start to first frame", "first_frame_s", "s", "<= 0.7 s", lambda v, _: v <= 0.7),
             Row("memory (RSS), 64 endpoints", "rss_bytes", "B", "<= 120 MB",
                 lambda v, _: v <= 120e6),
             Row("memory (RSS), 192 endpoints", "rss_bytes_192", "B", "<= 120 MB",
+                lambda v, _: v <= 120e6),
+            Row("memory (RSS), 256 of the driver", "rss_bytes_driver_256", "B", "<= 120 MB",
                 lambda v, _: v <= 120e6),
         ),
         accel_top,

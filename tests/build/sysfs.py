@@ -81,3 +81,29 @@ class Sysfs:
         folder = self.root / "bus/pci/slots" / name
         folder.mkdir(parents=True)
         (folder / "address").write_text(address + "\n")
+
+
+def full_machine(root: Path, segments: int, cards: int = 16, per_card: int = 8) -> Sysfs:
+    """Switches with cards of several endpoints behind a switch each, on several segments.
+
+    Every endpoint has a bus of its own, as has every port: 16 cards of 8 fill a segment.
+    """
+    made = Sysfs(root)
+    for segment in range(segments):
+        base = f"{segment:04x}"
+        made.bridge(f"{base}:00:01.0", None, (1, 254))
+        made.bridge(f"{base}:01:00.0", f"{base}:00:01.0", (2, 254))
+        for card in range(cards):
+            bus = 3 + card * (per_card + 2)
+            slot, switch = f"{base}:02:{card:02x}.0", f"{base}:{bus:02x}:00.0"
+            made.bridge(slot, f"{base}:01:00.0", (bus, bus + per_card + 1))
+            made.bridge(switch, slot, (bus + 1, bus + per_card + 1))
+            serial = f"0x{0x00A0_C000_0000_0000 + segment * 256 + card:016x}"
+            for index in range(per_card):
+                port, own = f"{base}:{bus + 1:02x}:{index:02x}.0", bus + 2 + index
+                made.bridge(port, switch, (own, own))
+                made.endpoint(
+                    f"{base}:{own:02x}:00.0", port, board_serial=serial,
+                    endpoint_index=str(index), endpoint_count=str(per_card), peers="",
+                )  # fmt: skip
+    return made

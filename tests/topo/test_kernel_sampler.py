@@ -129,6 +129,37 @@ def test_peers_are_read_again_only_after_a_reset(sampler: KernelSampler, machine
     assert len(sampler.sample().rack.endpoints[0].peers or ()) == 1
 
 
+def test_what_reads_as_before_is_not_made_again(sampler: KernelSampler, machine: Sysfs) -> None:
+    """The same objects; a counter, a link's other end or a reset makes new ones of the two ends."""
+    first = sampler.sample().rack
+    same = sampler.sample().rack
+    assert same.ports[0] is first.ports[0]
+    assert same.endpoints[0] is first.endpoints[0]
+    machine.attribute(EP, "current_link_width", "8")
+    narrow = sampler.sample().rack
+    assert (narrow.endpoints[0].link.width, narrow.endpoints[0].link.max_width) == (8, None)
+    assert narrow.ports[0].unavailable["link"].startswith("the ends disagree")
+    machine.attribute(PORT, "current_link_width", "8")
+    agreed = sampler.sample().rack
+    assert [each.link.max_width for each in (*agreed.ports, *agreed.endpoints)] == [16, 16]
+    machine.attribute(EP, "msi_irqs/40", "msi")
+    machine.attribute(EP, "axl/generation", "9")
+    assert sampler.sample().rack.endpoints[0].irq == "msi"
+
+
+def test_sensors_are_read_where_the_library_may_not(
+    sampler: KernelSampler, library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hwmon is for everybody; where the library answers nobody reads it."""
+    asked: list[str] = []
+    real = attributes._read
+    monkeypatch.setattr(attributes, "_read", lambda path: asked.append(path) or real(path))
+    sampler.sample()
+    assert not [path for path in asked if "hwmon" in path]
+    library.opened[0].error = pyaccel.PermissionDeniedError("no")
+    assert only(sampler.sample())[0].temperature_millicelsius == 39356
+
+
 def test_what_is_plugged_in_and_out_is_seen(sampler: KernelSampler, machine: Sysfs) -> None:
     """Also a device that took another's place under the same address."""
     sampler.sample()

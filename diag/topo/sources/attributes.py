@@ -13,6 +13,8 @@ from diag.topo.sources.deadline import run_all
 from diag.topo.sysfs import U64_MAX, number
 
 MAX_BYTES: Final = 65536
+_PAGE_BYTES: Final = 4096
+"""What an attribute of sysfs has at most; the driver's files in debugfs may have more."""
 
 
 class Attributes:
@@ -25,6 +27,7 @@ class Attributes:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.is_busy = False
+        self._prefix = f"{folder}/"
         self._seen: dict[str, str | OSError] = {}
 
     def fetch(self, names: Iterable[str]) -> None:
@@ -32,7 +35,7 @@ class Attributes:
         self.is_busy = True
         for name in names:
             try:
-                self._seen[name] = _read(f"{self.folder}/{name}")
+                self._seen[name] = _read(self._prefix + name)
             except OSError as error:
                 self._seen[name] = error
         self.is_busy = False
@@ -46,6 +49,11 @@ class Attributes:
         """The text of an attribute that was fetched."""
         seen = self._seen.get(name)
         return seen if isinstance(seen, str) else None
+
+    def seen(self, names: Iterable[str]) -> tuple[str | int | None, ...]:
+        """All that was seen, to compare: texts, errno where there is none, None without answer."""
+        found = map(self._seen.get, names)
+        return tuple(each.errno if isinstance(each, OSError) else each for each in found)
 
     def number(self, name: str, most: int = U64_MAX) -> int | None:
         """A whole number up to `most`, decimal or hexadecimal."""
@@ -68,7 +76,13 @@ class Attributes:
 def _read(path: str) -> str:
     fd = _open(path)
     try:
-        return os.read(fd, MAX_BYTES).decode("utf-8", "replace").strip()
+        data = os.read(fd, _PAGE_BYTES)
+        while data and len(data) % _PAGE_BYTES == 0 and len(data) < MAX_BYTES:
+            more = os.read(fd, _PAGE_BYTES)
+            if not more:
+                break
+            data += more
+        return data.decode("utf-8", "replace").strip()
     finally:
         os.close(fd)
 
@@ -111,17 +125,20 @@ def read_bytes(path: Path, most: int) -> bytes:
         os.close(fd)
 
 
-def link_target(path: Path) -> str | None:
+# Both are asked of every function at every look, and a Path costs as much as the call.
+
+
+def link_target(path: str) -> str | None:
     """The last part of a symbolic link's target."""
     try:
-        return path.readlink().name[:64] or None
+        return os.readlink(path).rpartition("/")[2][:64] or None  # noqa: PTH115
     except OSError:
         return None
 
 
-def inode(path: Path) -> int | None:
+def inode(path: str) -> int | None:
     """What tells a folder from another one that got its name later."""
     try:
-        return path.stat().st_ino
+        return os.stat(path).st_ino  # noqa: PTH116
     except OSError:
         return None

@@ -23,7 +23,9 @@ PATIENCE_S: Final = 0.4
 ASLEEP: Final = "it is asleep, and asking would wake it"
 MAY_SLEEP: Final = "it may fall asleep (power/control is auto), and asking would keep it awake"
 _SENSORS: Final = ("temp1_input", "power1_input")
-_POWER: Final = ("power/control", "power/runtime_status")
+_POWER: Final = ("power/control",)
+_STATUS: Final = ("power/runtime_status",)
+_TELEMETRY: Final = tuple(field.name for field in dataclasses.fields(Telemetry))
 _DEBUG: Final = ("queues", "recoveries")
 _HWMON_MAX: Final = (1 << 31) - 1
 _T = TypeVar("_T")
@@ -57,6 +59,9 @@ class KernelSampler:
         online = {each.bdf: each.identity for each in ours if each.health == "online"}
         awake = (identity for bdf, identity in online.items() if identity and extras[bdf].is_free)
         told = self._telemetry.ask(awake, PATIENCE_S)
+        answered = {name for name, each in told.items() if isinstance(each, Telemetry)}
+        silent = [bdf for bdf, identity in online.items() if identity not in answered]
+        fetch_all([job for bdf in silent for job in extras[bdf].sensor_jobs()], PATIENCE_S)
         clients = self._clients.read()
         readings = {
             each.n: self._reading(
@@ -89,9 +94,7 @@ class KernelSampler:
         else:
             telemetry = extras.sensors()
             why = told or extras.why_not_asked()
-        for name, value in dataclasses.asdict(telemetry).items():
-            if value is None:
-                reasons[name] = why
+        reasons.update((name, why) for name in _TELEMETRY if getattr(telemetry, name) is None)
         for name in _DEBUG:
             if extras.debug.text(name) is None:
                 reasons[name] = f"debugfs, for root: {extras.debug.why(name)}"
@@ -119,13 +122,17 @@ class _Extras:
 
     def __init__(self, pci: Attributes, root: Path) -> None:
         self.pci = pci
-        self.power = Attributes(pci.folder)
+        self.power, self.status = Attributes(pci.folder), Attributes(pci.folder)
         self.hwmon = Attributes(_first(pci.folder / "hwmon"))
         self.debug = Attributes(root / "kernel/debug/accel" / pci.folder.name)
 
     def wanted(self) -> list[tuple[Attributes, tuple[str, ...]]]:
-        """What to fetch."""
-        return [(self.power, _POWER), (self.hwmon, _SENSORS), (self.debug, _DEBUG)]
+        """What to fetch of every endpoint."""
+        return [(self.power, _POWER), (self.debug, _DEBUG)]
+
+    def sensor_jobs(self) -> list[tuple[Attributes, tuple[str, ...]]]:
+        """What to fetch of one that the library could not or must not ask."""
+        return [(self.status, _STATUS), (self.hwmon, _SENSORS)]
 
     @property
     def is_free(self) -> bool:
@@ -136,7 +143,7 @@ class _Extras:
         """Why the library was not used."""
         if self.is_free:
             return "its identity is not known, so it cannot be opened"
-        asleep = self.power.text("power/runtime_status") == "suspended"
+        asleep = self.status.text("power/runtime_status") == "suspended"
         return ASLEEP if asleep else MAY_SLEEP
 
     def sensors(self) -> Telemetry:

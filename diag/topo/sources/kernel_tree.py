@@ -33,8 +33,18 @@ NAME: Final = "kernel"
 """What the user writes after --source."""
 MAX_CLASS: Final = 0xFFFFFF
 MAX_SLOT: Final = 8191
+PCI_CHANGING: Final = (
+    "aer_dev_correctable", "aer_dev_nonfatal", "aer_dev_fatal",
+    "current_link_speed", "current_link_width",
+)  # fmt: skip
+AXL_CHANGING: Final = ("state", "generation", "address_state", "address_reason")
+"""Attributes that are read at every look, like those of PCI_CHANGING."""
+# Last, since it may have to wait for a reset; and it wakes who sleeps, so it is not read often.
+AXL_PEERS: Final = ("peers",)
 _BRIDGE_CLASS: Final = 0x0604
 _Rate = tuple[int | None, int | None]
+Changing = dict[str, tuple[object, ...]]
+"""What functions say at this look of what may change, by bus address."""
 _NO_AXL: Final = "the axl driver is not bound to it"
 
 
@@ -45,18 +55,29 @@ class Function:
         self.bdf = bdf
         self.pci, self.axl = Attributes(folder), Attributes(folder / "axl")
         self.has_axl = (folder / "axl").is_dir()
-        self.driver = link_target(folder / "driver")
-        self._inode = inode(folder)
+        self._path = str(folder)
+        self.driver = link_target(f"{self._path}/driver")
+        self._inode = inode(self._path)
         self.config: ConfigSpace | None = None
-        group = link_target(folder / "iommu_group") or ""
+        self.interrupts: str | None = None
+        group = link_target(f"{self._path}/iommu_group") or ""
         self.iommu_group = int(group) if re.fullmatch("[0-9]{1,9}", group) else None
         above = folder.resolve().parent.name
         self.parent = above if sysfs.BDF.fullmatch(above) and above != bdf else None
 
     def is_same(self) -> bool:
         """Whether the folder still shows the same device with the same driver."""
-        folder = self.pci.folder
-        return inode(folder) == self._inode and link_target(folder / "driver") == self.driver
+        path = self._path
+        return inode(path) == self._inode and link_target(f"{path}/driver") == self.driver
+
+    def changing(self) -> tuple[object, ...]:
+        """All that may differ from one look to the next, to compare."""
+        axl = self.axl.seen((*AXL_CHANGING, *AXL_PEERS)) if self.has_axl else ()
+        return (*self.pci.seen(PCI_CHANGING), *axl, self.interrupts)
+
+    def read_interrupts(self) -> None:
+        """Which kind of interrupt is in use; it stays until a reset or another driver."""
+        self.interrupts = _interrupts(self.pci.folder)
 
     def read_config(self) -> None:
         """Its configuration space: of root all of it, of others the first 64 bytes."""
@@ -118,61 +139,75 @@ class Function:
 
     def link(self, other: Function | None, *, has_other: bool) -> Link:
         """The link to the other end; what both ends can do is what the weaker one can."""
+        now, best = self.now(), self.best()
         if other is None:
-            return Link(*(self.now() if not has_other else (None, None)), *self.best())
-        if self._disagrees(other):
-            return Link(*self.now(), None, None)
-        return Link(*self.now(), *self.best()).down_to(Link(*other.now(), *other.best()))
+            return Link(*(now if not has_other else (None, None)), *best)
+        its = other.now()
+        if _disagree(now, its):
+            return Link(*now, None, None)
+        return Link(*now, *best).down_to(Link(*its, *other.best()))
 
-    def _disagrees(self, other: Function) -> bool:
-        """Whether the ends report different rates, as those of emulated switches do."""
-        pairs = zip(self.now(), other.now(), strict=True)
-        return any(mine and its and mine != its for mine, its in pairs)
-
-    def unavailable(self, other: Function | None) -> dict[str, str]:
-        """Why counters and links of this function are not known."""
-        reasons = {}
-        if self.aer() == Aer():
+    def unavailable(self, other: Function | None, aer: Aer) -> dict[str, str]:
+        """Why its counters, which are `aer`, and its link are not known."""
+        reasons, now = {}, self.now()
+        if aer == Aer():
             reasons["aer"] = self.pci.why("aer_dev_correctable")
-        if None in self.now():
+        if None in now:
             reasons["link"] = self.pci.why("current_link_speed")
-        elif other is not None and self._disagrees(other):
+        elif other is not None and _disagree(now, other.now()):
             mine, its = (short_link(Link(*each.now(), None, None)) for each in (self, other))
             reasons["link"] = f"the ends disagree: {mine} says this one, {its} says {other.bdf}"
         return reasons
 
 
+def _disagree(mine: _Rate, its: _Rate) -> bool:
+    """Whether two ends report different rates, as those of emulated switches do."""
+    return any(one and other and one != other for one, other in zip(mine, its, strict=True))
+
+
 class Tree:
-    """Puts functions into a rack, depth first."""
+    """Puts functions into a rack, depth first; it lasts as long as nothing is plugged.
+
+    A port or endpoint whose attributes read as before is the same object as before: little
+    changes from second to second, and telling that costs less than making all of it again.
+
+    Args:
+        functions: by bus address.
+        slots: numbers of slots by the bus in them ("0000:02").
+    """
 
     def __init__(self, functions: dict[str, Function], slots: dict[str, int]) -> None:
         self._functions, self._slots = functions, slots
-        self._ports: list[Port] = []
+        self._bridges: list[tuple[Function, PortKind]] = []
         self._leaves: list[tuple[Function, tuple[str, ...]]] = []
         self._children: dict[str | None, list[Function]] = {}
+        self._ports: dict[str, tuple[object, Port]] = {}
+        self._endpoints: dict[str, tuple[object, Endpoint]] = {}
         for each in functions.values():
             parent = each.parent if each.parent in functions else None
             self._children.setdefault(parent, []).append(each)
-
-    def rack(self) -> Rack:
-        """The tree that the functions make."""
         self._descend(None, None, ())
         # Ours come first, so that their numbers do not depend on what else is plugged in.
-        leaves = sorted(self._leaves, key=lambda leaf: not leaf[0].has_axl)
+        self._leaves.sort(key=lambda leaf: not leaf[0].has_axl)
         serials = dict.fromkeys(
-            each.axl.number("board_serial") for each, _ in leaves if each.has_axl
+            each.axl.number("board_serial") for each, _ in self._leaves if each.has_axl
         )
         serials.pop(None, None)
-        cards = {serial: card for card, serial in enumerate(serials)}
+        self._cards = {serial: card for card, serial in enumerate(serials)}
+
+    def rack(self) -> Rack:
+        """The tree that the functions make now."""
+        changing = {bdf: each.changing() for bdf, each in self._functions.items()}
         return Rack(
             name=socket.gethostname()[:64],
             source=NAME,
             generation=None,
             live=True,
             live_reason=None,
-            ports=tuple(self._ports),
+            ports=tuple(self._port_now(each, kind, changing) for each, kind in self._bridges),
             endpoints=tuple(
-                self._endpoint(n, each, path, cards) for n, (each, path) in enumerate(leaves)
+                self._endpoint_now(n, each, path, changing)
+                for n, (each, path) in enumerate(self._leaves)
             ),
         )
 
@@ -180,39 +215,58 @@ class Tree:
         for each in self._children.get(bdf, []):
             if each.is_bridge:
                 below = _kind(each, kind)
-                self._ports.append(self._port(each, below))
+                self._bridges.append((each, below))
                 self._descend(each.bdf, below, (*path, each.bdf))
             else:
                 self._leaves.append((each, path))
 
-    def _port(self, each: Function, kind: PortKind) -> Port:
-        below = self._children.get(each.bdf, [])
+    def _port_now(self, each: Function, kind: PortKind, changing: Changing) -> Port:
+        other = self._other_end(each, kind)
+        seen = (changing[each.bdf], None if other is None else changing[other.bdf])
+        known = self._ports.get(each.bdf)
+        if known is not None and known[0] == seen:
+            return known[1]
+        made = self._port(each, kind, other)
+        self._ports[each.bdf] = seen, made
+        return made
+
+    def _endpoint_now(
+        self, n: int, each: Function, path: tuple[str, ...], changing: Changing
+    ) -> Endpoint:
+        seen = (changing[each.bdf], changing[path[-1]] if path else None)
+        known = self._endpoints.get(each.bdf)
+        if known is not None and known[0] == seen:
+            return known[1]
+        made = self._endpoint(n, each, path)
+        self._endpoints[each.bdf] = seen, made
+        return made
+
+    def _other_end(self, each: Function, kind: PortKind) -> Function | None:
         if kind == "upstream":
-            other = self._functions.get(each.parent or "")
-        else:
-            other = below[0] if below else None
-        secondary = each.pci.number("secondary_bus_number", sysfs.U8_MAX)
-        bus = None if secondary is None else f"{each.bdf[:4]}:{secondary:02x}"
+            return self._functions.get(each.parent or "")
+        below = self._children.get(each.bdf, [])
+        return below[0] if below else None
+
+    def _port(self, each: Function, kind: PortKind, other: Function | None) -> Port:
+        secondary, aer = each.pci.number("secondary_bus_number", sysfs.U8_MAX), each.aer()
         base, limit = sysfs.window(sysfs.resources(each.pci.text("resource")))
         return Port(
             bdf=each.bdf,
             kind=kind,
             parent=each.parent if each.parent in self._functions else None,
-            slot=self._slots.get(bus) if bus is not None else None,
+            slot=self._slot_of(each),
             secondary=secondary,
             subordinate=each.pci.number("subordinate_bus_number", sysfs.U8_MAX),
             link=each.link(other, has_other=True),
             window_base=base,
             window_limit=limit,
             acs_redirects=each.acs_redirects,
-            aer=each.aer(),
+            aer=aer,
             pci=each.description(),
-            unavailable=each.unavailable(other) | _not_privileged(each),
+            unavailable=each.unavailable(other, aer) | _not_privileged(each),
         )
 
-    def _endpoint(
-        self, n: int, each: Function, path: tuple[str, ...], cards: dict[int | None, int]
-    ) -> Endpoint:
+    def _endpoint(self, n: int, each: Function, path: tuple[str, ...]) -> Endpoint:
         parent = self._functions.get(path[-1]) if path else None
         bars = sysfs.bars(sysfs.resources(each.pci.text("resource")))
         memory = next((bar.size_bytes for bar in bars if bar.number == BAR_MEMORY), None)
@@ -225,13 +279,13 @@ class Tree:
             parent=path[-1] if path else None,
             path=path,
             slot=self._slot(each, path),
-            card=cards.get(serial) if serial is not None else None,
+            card=self._cards.get(serial) if serial is not None else None,
             serial=serial,
             index=each.axl.number("endpoint_index", sysfs.U8_MAX),
             count=each.axl.number("endpoint_count", sysfs.U8_MAX) or None,
             link=each.link(parent, has_other=False),
             bars=bars,
-            irq=_interrupts(each.pci.folder),
+            irq=each.interrupts,
             memory_bytes=memory if each.has_axl else None,
             health=health,
             health_reason=health_reason,
@@ -241,14 +295,18 @@ class Tree:
             pci=each.description(),
             peers=peers,
         )
-        reasons |= each.unavailable(parent) | _not_told(each, made)
+        reasons |= each.unavailable(parent, made.aer) | _not_told(each, made)
         return dataclasses.replace(made, unavailable=reasons)
 
     def _slot(self, each: Function, path: tuple[str, ...]) -> int | None:
         if each.has_axl:
             # The driver leaves out what a card's own switch calls slots.
             return each.axl.number("slot", MAX_SLOT)
-        return next((port.slot for port in self._ports if path and port.bdf == path[-1]), None)
+        return self._slot_of(self._functions[path[-1]]) if path else None
+
+    def _slot_of(self, port: Function) -> int | None:
+        secondary = port.pci.number("secondary_bus_number", sysfs.U8_MAX)
+        return None if secondary is None else self._slots.get(f"{port.bdf[:4]}:{secondary:02x}")
 
 
 def _not_privileged(each: Function) -> dict[str, str]:
