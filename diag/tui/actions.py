@@ -6,6 +6,8 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,7 @@ from diag.topo.model import Endpoint, Rack
 from diag.tui.picture import Picture
 
 _TIMEOUT_S: Final = 20.0
+CAPTURE_S: Final = 10
 
 
 class ActionError(Exception):
@@ -39,9 +42,10 @@ def actions(picture: Picture, address: str | None) -> list[Action]:
     found = [Action("save a snapshot of the rack", lambda: _save(picture.rack))]
     member = picture.members.get(address or "")
     where = _control(picture.rack)
-    if where is None or not isinstance(member, Endpoint):
+    if where is None:
         return found
-    return [*found, *_on_rack(where, member)]
+    found.append(_capture_action(where))
+    return [*found, *_on_rack(where, member)] if isinstance(member, Endpoint) else found
 
 
 def _control(rack: Rack) -> Path | None:
@@ -71,6 +75,31 @@ def _on_rack(where: Path, endpoint: Endpoint) -> list[Action]:
     return [reset, restart]
 
 
+def _capture_action(where: Path) -> Action:
+    return Action(
+        f"capture every command for {CAPTURE_S} s",
+        lambda: _capture(where),
+        f"Records what every program on the rack does for {CAPTURE_S} s, into a new file here;"
+        " each command takes a little longer meanwhile.",
+    )
+
+
+def _capture(where: Path) -> str:
+    path = Path(f"axl-{_stamp()}.axt").absolute()
+    # In a process of its own: what writes captures would double the memory of this one.
+    command = [sys.executable, "-m", "diag.trace.cli", "record", "-o", str(path)]
+    command += ["--source", f"rack:{where}", "--duration", str(CAPTURE_S)]
+    try:
+        done = subprocess.run(
+            command, check=False, capture_output=True, text=True, timeout=CAPTURE_S + _TIMEOUT_S
+        )
+    except subprocess.TimeoutExpired:
+        raise ActionError(f"{path}: accel-trace record did not come to an end") from None
+    if done.returncode:
+        raise ActionError(done.stderr.strip()[-400:] or f"exit status {done.returncode}")
+    return f"captured to {path}; see it: accel-trace report {path}"
+
+
 def _call(where: Path, method: str, done: str, **params: int) -> str:
     try:
         with RackClient(where, _TIMEOUT_S) as client:
@@ -80,9 +109,12 @@ def _call(where: Path, method: str, done: str, **params: int) -> str:
     return done
 
 
+def _stamp() -> str:
+    return dt.datetime.now(tz=dt.UTC).strftime("%Y%m%dT%H%M%SZ")
+
+
 def _save(rack: Rack) -> str:
-    moment = dt.datetime.now(tz=dt.UTC).strftime("%Y%m%dT%H%M%SZ")
-    path = Path(f"axl-{moment}.json")
+    path = Path(f"axl-{_stamp()}.json")
     text = json.dumps(to_document(rack), indent=2) + "\n"
     try:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)

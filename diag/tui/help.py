@@ -23,7 +23,7 @@ KEYS: Final = (
     ("/", "show only lines that hold a text; Esc clears it"),
     ("f", "next line with an error or a warning"),
     ("space, n", "hold the screen; take a sample at once"),
-    ("x", "save a snapshot; reset an endpoint, restart a card"),
+    ("x", "snapshot, capture; reset an endpoint, restart a card"),
     ("[ ] { }", "of a recording: a minute, ten minutes back and on"),
     (", . < >", "one sample back and on; slower, faster"),
     ("F", "the next time that something new was wrong"),

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any, Final
 
-from diag.json_schema import DIALECT, NUMBER, TEXT, U32, U64, array, members, or_null
+from diag.json_schema import DIALECT, INTEGER, NUMBER, TEXT, U32, U64, array, members, or_null
 from diag.printable import printable
 from diag.topo.model import HEALTHS, Aer, Endpoint
-from diag.topo.sampling import Queue, Readings, Telemetry
+from diag.topo.sampling import Client, Queue, Readings, Recovery, Telemetry
 from diag.tui.columns import aer_text, link_text, spoken
 from diag.tui.picture import Picture
 from diag.tui.series import COUNTERS
 from diag.tui.units import DASH, si, tenths
 
 FORMAT: Final = "axl-top"
-VERSION: Final = 1
+VERSION: Final = 2
 RATES: Final = {
     name: "commands_per_s" if name == "commands" else f"{member}_per_s"
     for name, member in COUNTERS.items()
@@ -52,7 +53,6 @@ def _endpoint(picture: Picture, endpoint: Endpoint) -> dict[str, Any]:
     readings = picture.sample.readings.get(endpoint.n) or Readings()
     values = picture.values.get(endpoint.n, {})
     above = picture.members.get(endpoint.parent) if endpoint.parent else None
-    queues = readings.queues
     return {
         "n": endpoint.n,
         "bdf": endpoint.bdf,
@@ -67,13 +67,31 @@ def _endpoint(picture: Picture, endpoint: Endpoint) -> dict[str, Any]:
         "errors": dataclasses.asdict(endpoint.aer),
         "telemetry": dataclasses.asdict(readings.telemetry),
         "rates": {spelled: values.get(name) for name, spelled in RATES.items()},
-        "queues": None if queues is None else [dataclasses.asdict(queue) for queue in queues],
+        "queues": _rows(readings.queues),
+        "clients": _rows(readings.clients),
+        "recoveries": _rows(readings.recoveries),
+        "reset_cause": readings.reset_cause,
+        "unavailable": dict(endpoint.unavailable) | dict(readings.unavailable),
     }
+
+
+def _rows(items: Sequence[Queue | Client | Recovery] | None) -> list[dict[str, Any]] | None:
+    return None if items is None else [dataclasses.asdict(item) for item in items]
+
+
+def _table_of(kind: type[Queue | Client | Recovery], description: str) -> dict[str, Any]:
+    """A list of such objects, or null where they cannot be seen."""
+    types = {each.name: str(each.type) for each in dataclasses.fields(kind)}
+    plain: dict[str, dict[str, Any]] = {"int": INTEGER, "str": TEXT}
+    kinds = {
+        name: plain[word] if word in plain else or_null(plain[word.removesuffix(" | None")])
+        for name, word in types.items()
+    }
+    return or_null(array(members(kinds, description)))
 
 
 _COUNT: Final = or_null(U64)
 _AER: Final = members({each.name: _COUNT for each in dataclasses.fields(Aer)}, "Error counters.")
-_INTEGER: Final = {"type": "integer"}
 _ENDPOINT: Final = members(
     {
         "n": U32,
@@ -91,21 +109,19 @@ _ENDPOINT: Final = members(
         "errors_above": _AER,
         "errors": _AER,
         "telemetry": members(
-            {each.name: or_null(_INTEGER) for each in dataclasses.fields(Telemetry)},
+            {each.name: or_null(INTEGER) for each in dataclasses.fields(Telemetry)},
             "Readings of this moment, and counters since power-on.",
         ),
         "rates": members(dict.fromkeys(RATES.values(), or_null(NUMBER)), "Since the last sample."),
-        "queues": or_null(
-            array(
-                members(
-                    {
-                        each.name: or_null(_INTEGER if str(each.type).startswith("int") else TEXT)
-                        for each in dataclasses.fields(Queue)
-                    },
-                    "A queue in use.",
-                )
-            )
-        ),
+        "queues": _table_of(Queue, "A queue in use."),
+        "clients": _table_of(Client, "An open file of the endpoint; `name` is its program's own."),
+        "recoveries": _table_of(Recovery, "A step of the driver's recovery, oldest first."),
+        "reset_cause": or_null(TEXT),
+        "unavailable": {
+            "type": "object",
+            "description": "Why something is null, by its name.",
+            "additionalProperties": TEXT,
+        },
     },
     "An endpoint; what is not known is null.",
 )
@@ -120,7 +136,7 @@ SCHEMA: Final[dict[str, Any]] = {
             "format": {"const": FORMAT},
             "version": {"const": VERSION},
             "time": TEXT,
-            "wall_ns": _INTEGER,
+            "wall_ns": INTEGER,
             "monotonic_ns": U64,
             "name": TEXT,
             "source": TEXT,

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from textual.pilot import Pilot
 
 from diag.model.rack.launch import RunningRack
 from diag.topo.sources import follow, open_source
+from diag.trace.switch import Switch
 from diag.tui.actions import ActionError, actions
 from diag.tui.app import TopApp
 from diag.tui.collector import Collector
@@ -62,14 +65,14 @@ def test_a_reset_needs_a_yes(running: RunningRack) -> None:
             await until(app, pilot, "ep0")
             await pilot.press("x")
             await until(app, pilot, "reset endpoint 0")
-            await pilot.press("down", "enter")
+            await pilot.press("down", "down", "enter")
             await until(app, pilot, "y: do it")
             await pilot.press("enter")
             await pilot.pause(0.1)
             assert generation(running) == 0
             await pilot.press("x")
             await until(app, pilot, "reset endpoint 0")
-            await pilot.press("down", "enter")
+            await pilot.press("down", "down", "enter")
             await until(app, pilot, "y: do it")
             await pilot.press("y")
             await until(app, pilot, "endpoint 0 was reset")
@@ -89,9 +92,45 @@ def test_a_snapshot_is_saved_and_reads_back(running: RunningRack, tmp_path: Path
     assert open_source(f"file:{saved}").read().endpoints == shown.rack.endpoints
 
 
+def test_a_capture_has_what_programs_did_meanwhile(
+    running: RunningRack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It needs a yes; the file is a whole capture with the commands of another process."""
+    monkeypatch.setattr("diag.tui.actions.CAPTURE_S", 3)
+    capture = actions(picture(running), None)[1]
+    assert capture.warning is not None
+    work = (
+        "import time, pyaccel\n"
+        "end = time.monotonic() + 6\n"
+        f"with pyaccel.open('rack:{running.directory.path}#0000:01:00.0') as d, d.queue() as q:\n"
+        "    while time.monotonic() < end: q.nop(); q.submit().wait(); time.sleep(0.01)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", work]) as worker:
+        said = capture.run()
+        worker.wait(60)
+    (saved,) = tmp_path.glob("axl-*.axt")
+    assert str(saved) in said
+    assert Path(saved).stat().st_size > 0
+    shown = subprocess.run(
+        [sys.executable, "-m", "diag.trace.cli", "report", str(saved)],
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert "nop" in shown.stdout
+
+
+def test_a_capture_that_fails_says_why(running: RunningRack) -> None:
+    """There is one recorder at a time, and the message names the other."""
+    switch = Switch(running.directory.events_enable, Path("other.axt"))
+    try:
+        with pytest.raises(ActionError, match=r"other\.axt"):
+            actions(picture(running), None)[1].run()
+    finally:
+        switch.close()
+
+
 def test_other_sources_offer_nothing_that_changes_a_device(running: RunningRack) -> None:
     """Only the snapshot is left."""
-    assert len(actions(picture(running), EP0)) == 3
+    assert len(actions(picture(running), EP0)) == 4
     recorded = Painter().add(sample(0, rack()))
     assert [a.warning for a in actions(recorded, "0000:05:00.0")] == [None]
 
@@ -115,7 +154,7 @@ def test_readonly_has_no_actions_at_all() -> None:
 
 def test_what_fails_says_why(running: RunningRack) -> None:
     """A rack that went away meanwhile."""
-    reset = actions(picture(running), EP0)[1]
+    reset = actions(picture(running), EP0)[2]
     with running.client() as client:
         client.call("card.kill", card=0)
     with pytest.raises(ActionError):

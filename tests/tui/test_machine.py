@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -16,10 +17,11 @@ from typer.testing import CliRunner, Result
 import diag.tui.cli
 from diag.model.rack.launch import RunningRack
 from diag.schemas import text
+from diag.topo.sampling import Client, Recovery
 from diag.tui import machine, modes
 from diag.tui.picture import Painter
 from tests.build.racks import runtime_directory
-from tests.build.samples import Script, rack, sample, steady, troubled
+from tests.build.samples import Script, rack, readings, sample, steady, troubled
 
 ROOT = Path(__file__).resolve().parents[2]
 VALID = jsonschema.Draft202012Validator(machine.SCHEMA)
@@ -61,6 +63,25 @@ def test_documents_of_every_state_fit_the_schema() -> None:
     assert second["endpoints"][0]["rates"]["bytes_host_to_device_per_s"] == 40e6
     assert second["endpoints"][3]["telemetry"]["temperature_millicelsius"] is None
     assert silent["state"] == "stale"
+
+
+def test_a_document_has_who_uses_an_endpoint_and_why_something_is_not_known() -> None:
+    """Queues, programs and recoveries are lists, null where nobody can see them."""
+    full = dataclasses.replace(
+        readings(0, 1),
+        clients=(Client(4711, "train", id=3, commands_submitted_count=9),),
+        recoveries=(Recovery(1, 5, "hang", 0, "flr", "online", 2),),
+        unavailable={"clock_khz": "the sensor does not work"},
+    )
+    shown = Painter().add(sample(0, readings={0: full}))
+    first, second = machine.document(shown)["endpoints"][:2]
+    VALID.validate(json.loads(json.dumps(machine.document(shown))))
+    assert [queue["slots"] for queue in first["queues"]] == [256]
+    assert first["queues"][0]["in_flight"] is None
+    assert (first["clients"][0]["pid"], first["clients"][0]["busy_ns"]) == (4711, None)
+    assert first["recoveries"][0]["action"] == "flr"
+    assert first["unavailable"]["clock_khz"] == "the sensor does not work"
+    assert (second["queues"], second["clients"], second["recoveries"]) == (None, None, None)
 
 
 def test_counters_that_go_back_give_no_rate() -> None:
