@@ -35,8 +35,22 @@ def register() -> None:
     torch._register_device_module(NAME, device)
     sys.modules[f"torch.{NAME}"] = device
     backend_registration.generate_methods_for_privateuse1_backend(for_storage=True)
+    _register_distributed()
     if reason is not None:
         _explain_on_use()
+
+
+def _register_distributed() -> None:
+    """Let init_process_group() find us; what it needs is imported then."""
+    if not torch.distributed.is_available():
+        return
+
+    def create(*arguments: Any) -> Any:
+        from pyaccel.torch import distributed
+
+        return distributed.create(*arguments)
+
+    torch.distributed.Backend.register_backend(NAME, create, devices=[NAME])
 
 
 def _explain_on_use() -> None:
