@@ -17,6 +17,7 @@ from diag.model.rack.client import RackClient, RackUnreachableError
 from diag.model.rack.control import RpcError
 from diag.topo.document import to_document
 from diag.topo.model import Endpoint, Rack
+from diag.tui.latencies import Captured, captured
 from diag.tui.picture import Picture
 
 _TIMEOUT_S: Final = 20.0
@@ -28,12 +29,20 @@ class ActionError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Done:
+    """What was done, in words, and what it measured if it did."""
+
+    text: str
+    captured: Captured | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Action:
     """Something to choose. `warning` is what the user has to agree to; None: it is harmless."""
 
     title: str
-    run: Callable[[], str]
-    """Does it, blocking, and says what was done."""
+    run: Callable[[], Done]
+    """Does it, blocking."""
     warning: str | None = None
 
 
@@ -84,36 +93,47 @@ def _capture_action(where: Path) -> Action:
     )
 
 
-def _capture(where: Path) -> str:
+def _capture(where: Path) -> Done:
     path = Path(f"axl-{_stamp()}.axt").absolute()
     # In a process of its own: what writes captures would double the memory of this one.
-    command = [sys.executable, "-m", "diag.trace.cli", "record", "-o", str(path)]
-    command += ["--source", f"rack:{where}", "--duration", str(CAPTURE_S)]
+    source = f"rack:{where}"
+    _trace("record", "-o", str(path), "--source", source, "--duration", str(CAPTURE_S))
+    report = _trace("report", str(path), "--json", "--by", "endpoint,opcode")
+    try:
+        found = captured(json.loads(report))
+    except (ValueError, KeyError, TypeError) as error:
+        raise ActionError(f"{path}: accel-trace report makes no sense: {error!r}") from None
+    return Done(f"captured to {path}; see all of it: accel-trace report {path}", found)
+
+
+def _trace(*words: str) -> str:
+    """What accel-trace prints."""
     try:
         done = subprocess.run(
-            command, check=False, capture_output=True, text=True, timeout=CAPTURE_S + _TIMEOUT_S
-        )
+            [sys.executable, "-m", "diag.trace.cli", *words],
+            check=False, capture_output=True, text=True, timeout=CAPTURE_S + _TIMEOUT_S,
+        )  # fmt: skip
     except subprocess.TimeoutExpired:
-        raise ActionError(f"{path}: accel-trace record did not come to an end") from None
+        raise ActionError(f"accel-trace {words[0]} did not come to an end") from None
     if done.returncode:
         raise ActionError(done.stderr.strip()[-400:] or f"exit status {done.returncode}")
-    return f"captured to {path}; see it: accel-trace report {path}"
+    return done.stdout
 
 
-def _call(where: Path, method: str, done: str, **params: int) -> str:
+def _call(where: Path, method: str, done: str, **params: int) -> Done:
     try:
         with RackClient(where, _TIMEOUT_S) as client:
             client.call(method, **params)
     except (RackUnreachableError, RpcError) as error:
         raise ActionError(str(error)) from None
-    return done
+    return Done(done)
 
 
 def _stamp() -> str:
     return dt.datetime.now(tz=dt.UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
-def _save(rack: Rack) -> str:
+def _save(rack: Rack) -> Done:
     path = Path(f"axl-{_stamp()}.json")
     text = json.dumps(to_document(rack), indent=2) + "\n"
     try:
@@ -122,4 +142,4 @@ def _save(rack: Rack) -> str:
             file.write(text)
     except OSError as error:
         raise ActionError(f"{path.absolute()}: {error.strerror}") from None
-    return f"saved to {path.absolute()}; show it: accel-info --source file:{path}"
+    return Done(f"saved to {path.absolute()}; show it: accel-info --source file:{path}")

@@ -281,12 +281,14 @@ class TopApp(App[None]):
             if not agreed:
                 return
         try:
-            said = await asyncio.to_thread(chosen.run)
+            done = await asyncio.to_thread(chosen.run)
         except ActionError as error:
             self.notify(str(error), title=f"{chosen.title}: not done", severity="error",
                         timeout=15, markup=False)  # fmt: skip
         else:
-            self.notify(said, markup=False)
+            self.notify(done.text, markup=False)
+            if done.captured is not None:
+                self.collector.painter.history.captured = done.captured
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The command palette: what Textual offers, the views, and what has a key here."""

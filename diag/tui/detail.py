@@ -14,10 +14,11 @@ from diag.tui.blocks import Block, Line, field, text
 from diag.tui.cells import Cell, Role, padded
 from diag.tui.columns import HEALTH_ROLES, spoken
 from diag.tui.journal import Event
+from diag.tui.latencies import Captured, Latency
 from diag.tui.logs import SEVERITY_ROLES, clock_time
 from diag.tui.picture import Picture
 from diag.tui.series import History
-from diag.tui.units import DASH, si, sparkline, tenths
+from diag.tui.units import DASH, short_time, si, sparkline, tenths
 
 _SPARK: Final = 30
 _COUNTS: Final[tuple[tuple[str, str, Role], ...]] = (
@@ -50,6 +51,7 @@ def _endpoint_blocks(picture: Picture, history: History, endpoint: Endpoint) -> 
         _flows(picture, history, endpoint.n, name),
         _telemetry(history, name, readings),
         _queues(readings),
+        _latencies(history.captured, name),
         *_clients(readings),
         _links(picture, endpoint),
         *_recoveries(readings),
@@ -184,6 +186,27 @@ def _queue(queue: Queue) -> Line:
         Cell(padded(state, 7, right=False), "bad" if halted else "ok"),
         Cell(f"  {rest}"),
     )
+
+
+def _latencies(found: Captured | None, name: str) -> Block:
+    """Of the last capture, since nothing else counts them."""
+    if found is None:
+        why = f"{DASH} no driver counts it; capture some seconds of it: x"
+        return Block("latency by opcode", (text(why, "dim"),))
+    lines = [text(f"captured at {clock_time(found.wall_ns)}", "dim")]
+    rows = found.by_endpoint.get(name, ())
+    if not rows:
+        return Block("latency by opcode", (*lines, text("no commands in it", "dim")))
+    lines.append(text("opcode      count    at work       p99      total       p99", "dim"))
+    return Block("latency by opcode", (*lines, *map(_latency, rows)))
+
+
+def _latency(row: Latency) -> Line:
+    name = padded(printable(row.opcode, 40), 10, right=False)
+    times = (row.work_p50_ns, row.work_p99_ns, row.total_p50_ns, row.total_p99_ns)
+    work, slow_work, total, slow_total = (short_time(each) for each in times)
+    figures = f"{si(row.count):>7}{work:>11}{slow_work:>10}{total:>11}{slow_total:>10}"
+    return (Cell(f"{name}{figures}"),)
 
 
 def _clients(readings: Readings | None) -> list[Block]:

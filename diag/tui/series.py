@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from diag.topo.sampling import Queue, Sample, Telemetry
+from diag.tui.latencies import Captured
 
 KEPT: Final = 300
 """Samples that a sparkline can look back."""
@@ -71,6 +72,8 @@ class History:
         self._kept = kept
         self._last: dict[str, _Last] = {}
         self._series: dict[str, dict[str, Series]] = {}
+        self.captured: Captured | None = None
+        """What the last capture from the screen told."""
 
     def add(self, sample: Sample) -> dict[int, Values]:
         """The values of a sample by endpoint number; rates are None without an earlier one."""

@@ -31,6 +31,16 @@ def tenths(value: int | None, per_unit: int) -> str:
     return DASH if value is None else f"{value / per_unit:.1f}"
 
 
+def short_time(nanoseconds: int | None) -> str:
+    """812 ns, 45.6 us, 1.23 ms, 12.0 s."""
+    if nanoseconds is None:
+        return DASH
+    for factor, unit in ((1e9, "s"), (1e6, "ms"), (1e3, "us")):
+        if abs(nanoseconds) >= factor * 0.9995:
+            return f"{_three(nanoseconds / factor)} {unit}"
+    return f"{nanoseconds} ns"
+
+
 def duration(seconds: float | None) -> str:
     """45 s, 12 min 05 s, 3 h 07 min, 2 d 4 h."""
     if seconds is None:

@@ -15,10 +15,12 @@ from textual.pilot import Pilot
 from diag.model.rack.launch import RunningRack
 from diag.topo.sources import follow, open_source
 from diag.trace.switch import Switch
+from diag.tui import detail
 from diag.tui.actions import ActionError, actions
 from diag.tui.app import TopApp
 from diag.tui.collector import Collector
 from diag.tui.picture import Painter, Picture
+from diag.tui.series import History
 from tests.build.racks import runtime_directory
 from tests.build.samples import rack, sample
 from tests.build.top import HandApp, screen_lines
@@ -86,7 +88,7 @@ def test_a_reset_needs_a_yes(running: RunningRack) -> None:
 def test_a_snapshot_is_saved_and_reads_back(running: RunningRack, tmp_path: Path) -> None:
     """What is said to be saved is there."""
     shown = picture(running)
-    said = actions(shown, EP0)[0].run()
+    said = actions(shown, EP0)[0].run().text
     (saved,) = tmp_path.glob("axl-*.json")
     assert str(saved) in said
     assert open_source(f"file:{saved}").read().endpoints == shown.rack.endpoints
@@ -106,16 +108,24 @@ def test_a_capture_has_what_programs_did_meanwhile(
         "    while time.monotonic() < end: q.nop(); q.submit().wait(); time.sleep(0.01)\n"
     )
     with subprocess.Popen([sys.executable, "-c", work]) as worker:
-        said = capture.run()
+        done = capture.run()
         worker.wait(60)
     (saved,) = tmp_path.glob("axl-*.axt")
-    assert str(saved) in said
+    assert str(saved) in done.text
     assert Path(saved).stat().st_size > 0
     shown = subprocess.run(
         [sys.executable, "-m", "diag.trace.cli", "report", str(saved)],
         check=True, capture_output=True, text=True,
     )  # fmt: skip
     assert "nop" in shown.stdout
+    history = History()
+    history.captured = done.captured
+    blocks = detail.blocks(picture(running), history, EP0)
+    lines = [line for block in blocks if block.title == "latency by opcode" for line in block.lines]
+    words = "".join(cell.text for cell in lines[-1]).split()
+    assert words[0] == "nop"
+    assert int(words[1]) > 10
+    assert words[-1] in {"us", "ms"}
 
 
 def test_a_capture_that_fails_says_why(running: RunningRack) -> None:
