@@ -55,7 +55,12 @@ Rack = Annotated[
 ]
 Kernel = Annotated[str | None, typer.Option(help="Leading part of its version, or debug.")]
 Accel = Annotated[str | None, typer.Option(help="auto, tcg, kvm, icount (counted tcg).")]
-Memory = Annotated[int | None, typer.Option(min=256, max=65536, help="MiB of guest memory.")]
+Memory = Annotated[
+    int | None,
+    typer.Option(
+        min=256, max=65536, help="MiB of guest memory; 1024, and 3072 with the debug kernel."
+    ),
+]
 Cpus = Annotated[int | None, typer.Option(min=1, max=64, help="Guest processors.")]
 Iommu = Annotated[bool | None, typer.Option(help="Translate DMA with an Intel IOMMU.")]
 Msi = Annotated[bool | None, typer.Option(help="Endpoints with MSI instead of MSI-X.")]

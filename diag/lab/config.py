@@ -9,10 +9,17 @@ from pathlib import Path
 from typing import Self
 
 from diag.lab.errors import LabError
-from diag.lab.kernel import DEFAULT_VERSION
+from diag.lab.kernel import DEBUG, DEFAULT_VERSION
 from diag.lab.machine import MachineOptions
 
 STATE_VERSION = 2
+_MEMORY_MIB = 1024
+_DEBUG_MEMORY_MIB = 3072
+"""KASAN and kmemleak keep about as much again; with 1 GiB insmod ended in a panic."""
+
+
+def _memory_mib(kernel: str) -> int:
+    return _DEBUG_MEMORY_MIB if kernel == DEBUG else _MEMORY_MIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +30,13 @@ class LabConfig:
     goes on one nanosecond per instruction, so that times are counts of instructions.
     `append` goes to the kernel's command line. Only the first `endpoints` are plugged in,
     None: all; the ports of the others stay empty. With `msi` no endpoint has MSI-X.
+    `memory_mib` of the guest, None: what its kernel needs for a rack of 32 endpoints.
     """
 
     rack: str
     kernel: str = DEFAULT_VERSION
     accel: str = "auto"
-    memory_mib: int = 1024
+    memory_mib: int | None = None
     cpus: int = 2
     iommu: bool = False
     msi: bool = False
@@ -38,7 +46,7 @@ class LabConfig:
     def machine(self, accel: str) -> MachineOptions:
         """Options of the machine, with the accelerator decided."""
         return MachineOptions(
-            memory_mib=self.memory_mib,
+            memory_mib=self.memory_mib or _memory_mib(self.kernel),
             cpus=self.cpus,
             accel=accel,
             iommu=self.iommu,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from diag.lab.config import LabConfig
 from diag.lab.errors import LabError
 from diag.lab.kernel import Kernel
 from diag.lab.machine import MachineOptions, SessionFiles, machine_arguments
@@ -34,6 +35,13 @@ def test_guest_memory_is_shared() -> None:
     memory = value(arguments(MachineOptions(memory_mib=512)), "-object")
 
     assert memory == "memory-backend-memfd,id=ram,size=512M,share=on"
+
+
+def test_the_debug_kernel_gets_memory_for_its_checks() -> None:
+    """What is given counts; else the kernel decides: with 1 GiB the debug kernel panics."""
+    assert LabConfig("8x4").machine("tcg").memory_mib == 1024
+    assert LabConfig("8x4", kernel="debug").machine("tcg").memory_mib == 3072
+    assert LabConfig("8x4", kernel="debug", memory_mib=512).machine("tcg").memory_mib == 512
 
 
 def test_host_and_checkout_are_shared_read_only() -> None:
