@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -52,6 +53,7 @@ __all__ = [
     "device_of",
     "empty_cache",
     "endpoint",
+    "fallback_summary",
     "fallbacks",
     "get_amp_supported_dtype",
     "get_device_name",
@@ -208,12 +210,24 @@ def get_amp_supported_dtype() -> list[torch.dtype]:
     return [torch.bfloat16, torch.float16]
 
 
-def fallbacks() -> dict[str, int]:
+def fallbacks() -> Counter[str]:
     """How often each operator ran on the CPU because the device has none."""
     require()
     pairs: Sequence[str] = torch.ops.axl.fallbacks()
     split = (pair.split(" ", 1) for pair in pairs)
-    return {name: int(count) for count, name in sorted(split, key=lambda p: (-int(p[0]), p[1]))}
+    return Counter(
+        {name: int(count) for count, name in sorted(split, key=lambda p: (-int(p[0]), p[1]))}
+    )
+
+
+def fallback_summary() -> str:
+    """One line: how many calls ran on the CPU, and the operators with most of them."""
+    counts = fallbacks()
+    if not counts:
+        return "no operator ran on the CPU"
+    most = ", ".join(f"{name} {count}" for name, count in list(counts.items())[:5])
+    more = f", and {len(counts) - 5} more" if len(counts) > 5 else ""
+    return f"{sum(counts.values())} calls of {len(counts)} operators ran on the CPU: {most}{more}"
 
 
 def reset_fallbacks() -> None:

@@ -194,12 +194,13 @@ uint64_t parameter(const at::Scalar& value, at::ScalarType compute) {
 }
 
 void launch(at::TensorIteratorBase& iter, uint32_t opcode, uint32_t op, at::ScalarType compute,
-            uint64_t param, const char* what) {
+            uint64_t param, const char* what, at::ArrayRef<axl_operand> numbers) {
   if (iter.numel() == 0) {
     return;
   }
   if (used_dims(iter) > kDims) {
-    for_each_outer(iter, [&](auto& part) { launch(part, opcode, op, compute, param, what); });
+    for_each_outer(iter,
+                   [&](auto& part) { launch(part, opcode, op, compute, param, what, numbers); });
     return;
   }
   const at::TensorBase& out = iter.tensor_base(0);
@@ -210,6 +211,9 @@ void launch(at::TensorIteratorBase& iter, uint32_t opcode, uint32_t op, at::Scal
     operands[count++] = iter.is_cpu_scalar(arg)
                             ? immediate(iter.tensor(arg).item(), iter.dtype(arg))
                             : iterator_operand(iter, arg, session);
+  }
+  for (const axl_operand& number : numbers) {
+    operands[count++] = number;
   }
   operands[count++] = iterator_operand(iter, 0, session);
   Shape shape = iterator_shape(iter);
@@ -222,7 +226,7 @@ void launch(at::TensorIteratorBase& iter, uint32_t opcode, uint32_t op, at::Scal
 }
 
 Ticket launch(const at::TensorBase& where, uint32_t opcode, uint32_t op, at::ScalarType compute,
-              const Shape& shape, std::initializer_list<axl_operand> operands,
+              const Shape& shape, at::ArrayRef<axl_operand> operands,
               std::array<uint64_t, 2> params, const char* what) {
   axl_tensor tensor =
       axl_tensor_init(opcode, op, static_cast<uint32_t>(dtype_code(compute)), shape.dims);

@@ -44,13 +44,13 @@ axl_operand immediate(const at::Scalar& value, at::ScalarType compute);
 // 'scale' and the like as a command's parameter.
 uint64_t parameter(const at::Scalar& value, at::ScalarType compute);
 
-// One elementwise command over an iterator: inputs, then its output.
+// One elementwise command over an iterator: inputs, then the numbers given, then its output.
 void launch(at::TensorIteratorBase& iter, uint32_t opcode, uint32_t op, at::ScalarType compute,
-            uint64_t param, const char* what);
+            uint64_t param, const char* what, at::ArrayRef<axl_operand> numbers = {});
 
 // Any tensor command.
 Ticket launch(const at::TensorBase& where, uint32_t opcode, uint32_t op, at::ScalarType compute,
-              const Shape& shape, std::initializer_list<axl_operand> operands,
+              const Shape& shape, at::ArrayRef<axl_operand> operands,
               std::array<uint64_t, 2> params, const char* what);
 
 // Linear copy within an endpoint, on its current stream.

@@ -10,14 +10,14 @@ at::Tensor empty(at::IntArrayRef sizes, at::ScalarType dtype, c10::DeviceIndex i
 at::Tensor empty_strided(at::IntArrayRef sizes, at::IntArrayRef strides, at::ScalarType dtype,
                          c10::DeviceIndex index);
 // On the device of 'like'.
-inline at::Tensor empty_like(const at::Tensor& like, at::IntArrayRef sizes, at::ScalarType dtype) {
+inline at::Tensor make_like(const at::Tensor& like, at::IntArrayRef sizes, at::ScalarType dtype) {
   return empty(sizes, dtype, like.device().index());
 }
-inline at::Tensor empty_like(const at::Tensor& like, at::IntArrayRef sizes) {
+inline at::Tensor make_like(const at::Tensor& like, at::IntArrayRef sizes) {
   return empty(sizes, like.scalar_type(), like.device().index());
 }
-inline at::Tensor empty_like(const at::Tensor& like) {
-  return empty_like(like, like.sizes());
+inline at::Tensor make_like(const at::Tensor& like) {
+  return make_like(like, like.sizes());
 }
 
 // Keeps what fits.

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
+#include <ATen/Functions.h>
+#include <ATen/Operators.h>
 #include <ATen/TensorIterator.h>
 #include <c10/core/Allocator.h>
 #include <c10/core/DeviceGuard.h>

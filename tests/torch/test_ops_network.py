@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+"""What networks are made of: norms, losses, indexing, cells, convolutions, pooling."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from tests.torch.ops import assert_same, check, check_gradients, on_axl
+
+F = torch.nn.functional
+
+
+def test_layer_norm() -> None:
+    """With and without weight and bias, over several dimensions, in bfloat16."""
+    source = torch.randn(3, 4, 5)
+
+    check_gradients(F.layer_norm, source, (5,), torch.randn(5), torch.randn(5))
+    check_gradients(F.layer_norm, source, (4, 5), torch.randn(4, 5))
+    check_gradients(F.layer_norm, source, (5,))
+    check(F.layer_norm, source.bfloat16(), (5,))
+    check_gradients(lambda t, w: F.layer_norm(t.transpose(0, 1), (5,), w), source, torch.randn(5))
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("shape", [(4, 3), (4, 3, 6), (4, 3, 5, 6)])
+def test_batch_norm(training: bool, shape: tuple[int, ...]) -> None:
+    """Results, gradients and running statistics."""
+    source, weight, bias = torch.randn(shape), torch.randn(3), torch.randn(3)
+    mean, var = torch.randn(3), torch.rand(3) + 0.5
+    device = (mean.to("axl"), var.to("axl"))
+
+    check_gradients(
+        lambda t, w, b: F.batch_norm(
+            t, *(device if t.device.type == "axl" else (mean, var)), w, b, training, 0.1
+        ),
+        source,
+        weight,
+        bias,
+    )
+    assert_same(device[0], mean)
+    assert_same(device[1], var)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_cross_entropy(reduction: str) -> None:
+    """Weights, ignored rows, gradients."""
+    logits = torch.randn(6, 5)
+    target = torch.tensor([0, 4, 2, -100, 1, 1])
+    weight = torch.rand(5) + 0.5
+
+    check_gradients(lambda t, c: F.cross_entropy(t, c, reduction=reduction), logits, target)
+    check(lambda t, c, w: F.cross_entropy(t, c, w, reduction=reduction), logits, target, weight)
+    check(lambda t, c: F.nll_loss(t, c, ignore_index=2, reduction=reduction), logits.log_softmax(1),
+          torch.tensor([0, 4, 2, 3, 1, 1]))  # fmt: skip
+    check(F.nll_loss, logits[0], torch.tensor(3))
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_mse(reduction: str) -> None:
+    """Both sides get gradients."""
+    check_gradients(F.mse_loss, torch.randn(4, 5), torch.randn(4, 5), reduction=reduction)
+
+
+def test_embedding() -> None:
+    """Rows looked up twice get both gradients; the padding row none."""
+    indices = torch.tensor([[1, 2, 1], [0, 3, 1]])
+
+    check_gradients(lambda w, i: F.embedding(i, w), torch.randn(4, 6), indices)
+    check_gradients(lambda w, i: F.embedding(i, w, padding_idx=1), torch.randn(4, 6), indices)
+
+
+def test_gather_and_scatter() -> None:
+    """Along every dimension, repeated places included; indices smaller than the source."""
+    source = torch.randn(4, 5)
+    index = torch.tensor([[0, 3, 1], [2, 0, 0]])
+
+    check_gradients(lambda t, i: torch.gather(t, 0, i), source, index)
+    check_gradients(lambda t, i: torch.gather(t, -1, i), source, index)
+    check(lambda t, i, s: t.scatter(0, i, s), source, index, torch.randn(2, 3))
+    check(lambda t, i: t.scatter(1, i, 7.0), source, index)
+    check(lambda t, i, s: t.scatter_add(0, i, s), source, index, torch.randn(2, 4))
+    check(lambda t, i: torch.index_select(t.t(), 1, i), source, index[0])
+    check(torch.gather, torch.tensor(3.0), 0, torch.tensor(0))
+
+
+def test_an_index_outside_is_an_error() -> None:
+    """It surfaces at the next synchronisation, with the operator's name and the index."""
+    with pytest.raises(RuntimeError, match="index"):
+        torch.gather(torch.ones(3, device="axl"), 0, torch.tensor([5], device="axl")).cpu()
+
+
+def test_moving_elements() -> None:
+    """cat, stack, flip, tril, triu, masked_fill, arange, pad, repeat, roll by copies."""
+    a, b = torch.randn(3, 4), torch.randn(2, 4)
+    mask = torch.rand(3, 4) > 0.5
+
+    check(lambda x, y: torch.cat([x, y]), a, b)
+    check(lambda x: torch.cat([x, x.t().reshape(3, 4), torch.empty(0, device=x.device)], 1), a)
+    check(lambda x, y: torch.cat([x.int(), y]), a, b)
+    check(lambda x: torch.stack([x, x + 1], 1), a)
+    check(torch.flip, a, (0, 1))
+    check(torch.tril, torch.randn(2, 4, 5), 1)
+    check(torch.triu, torch.randn(4, 5), -1)
+    check(torch.masked_fill, a, mask, 2.5)
+    check(lambda x, m: x.masked_fill(m[:1], -float("inf")), a, mask)
+    check(lambda x, m: x.masked_fill(m, torch.tensor(0.5, device=x.device)), a, mask)
+    check(F.pad, a, (1, 2, 0, 3), value=1.5)
+    check(lambda x: x.repeat(2, 3), a)
+    check_gradients(lambda x: torch.cat([x, x * 2]), a)
+
+
+@pytest.mark.parametrize(
+    "arguments", [(7,), (2, 9, 3), (5, -5, -2), (0, 1, 0.1), (3.5,), (0,)], ids=str
+)
+def test_arange(arguments: tuple[float, ...]) -> None:
+    """Integers and floats, upwards and downwards, made on the device."""
+    expected = torch.arange(*arguments)
+
+    assert_same(torch.arange(*arguments, device="axl"), expected)
+    assert torch.axl.fallbacks() == {}
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
+def test_recurrent_cells(kind: str, bias: bool) -> None:
+    """Two layers over five steps: output, state and gradients."""
+    host = getattr(torch.nn, kind)(4, 6, num_layers=2, bias=bias)
+    device = getattr(torch.nn, kind)(4, 6, num_layers=2, bias=bias).to("axl")
+    device.load_state_dict(host.state_dict())
+    source = torch.randn(5, 3, 4)
+    inputs = [source.clone().requires_grad_(), source.to("axl").requires_grad_()]
+    torch.axl.reset_fallbacks()
+
+    results = [module(each)[0] for module, each in zip((host, device), inputs, strict=True)]
+    for result in results:
+        (result * result).sum().backward()
+    assert torch.axl.fallbacks() == {}
+    assert_same(results[1].detach(), results[0].detach())
+    assert_same(inputs[1].grad, inputs[0].grad)
+    for ours, theirs in zip(device.parameters(), host.parameters(), strict=True):
+        assert_same(ours.grad, theirs.grad)
+
+
+@pytest.mark.parametrize(
+    ("shape", "weight", "named"),
+    [
+        ((2, 3, 9), (4, 3, 3), {}),
+        ((2, 3, 7, 8), (4, 3, 3, 3), {"padding": 1}),
+        ((2, 3, 7, 8), (4, 3, 3, 2), {"stride": 2, "padding": (1, 0)}),
+        ((2, 4, 7, 8), (6, 2, 3, 3), {"groups": 2, "dilation": 2, "padding": 2}),
+        ((2, 4, 7, 8), (4, 1, 3, 3), {"groups": 4}),
+        ((1, 2, 4, 5, 6), (3, 2, 2, 3, 2), {"padding": 1}),
+    ],
+    ids=str,
+)
+def test_convolution(
+    shape: tuple[int, ...], weight: tuple[int, ...], named: dict[str, int]
+) -> None:
+    """One to three dimensions, strides, padding, dilation, groups: result and gradients."""
+    function = (F.conv1d, F.conv2d, F.conv3d)[len(shape) - 3]
+
+    check_gradients(
+        function, torch.randn(shape), torch.randn(weight) / 3, torch.randn(weight[0]), **named
+    )
+
+
+def test_transposed_convolution() -> None:
+    """Strided, with output padding and groups."""
+    check_gradients(
+        F.conv_transpose2d, torch.randn(2, 4, 5, 6), torch.randn(4, 3, 3, 3) / 3, torch.randn(6),
+        stride=2, padding=1, output_padding=1, groups=2,
+    )  # fmt: skip
+
+
+def test_transposed_convolution_whose_padding_makes_room_for_one_more() -> None:
+    """The gradient has the input's size although a longer one would fit."""
+    check_gradients(
+        F.conv_transpose2d,
+        torch.randn(2, 2, 4, 4),
+        torch.randn(2, 2, 3, 3),
+        stride=3,
+        output_padding=(2, 1),
+        dilation=2,
+    )
+    check_gradients(
+        F.conv_transpose2d, torch.randn(2, 2, 4, 4), torch.randn(2, 2, 1, 1), stride=1,
+        output_padding=1, dilation=2,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "named",
+    [{"kernel_size": 2}, {"kernel_size": 3, "stride": 2, "padding": 1},
+     {"kernel_size": 2, "ceil_mode": True}, {"kernel_size": 2, "dilation": 2, "stride": 1}],
+    ids=str,
+)  # fmt: skip
+def test_max_pooling(named: dict[str, int]) -> None:
+    """Values, indices and gradients; windows that overlap and that stick out."""
+    source = torch.randn(2, 3, 7, 9)
+
+    check(F.max_pool2d, source, return_indices=True, **named)
+    check_gradients(F.max_pool2d, source, **named)
+    check(F.max_pool2d, source[0], **named)
+
+
+@pytest.mark.parametrize("size", [1, (2, 3)], ids=str)
+def test_adaptive_average(size: int | tuple[int, int]) -> None:
+    """Where the output divides the input."""
+    check_gradients(F.adaptive_avg_pool2d, torch.randn(2, 3, 6, 9), size)
+
+
+@pytest.mark.parametrize("causal", [True, False])
+def test_attention(causal: bool) -> None:
+    """Scaled dot-product attention, with and without a causal mask."""
+    q, k, v = (torch.randn(2, 3, 5, 4) for _ in range(3))
+
+    check_gradients(
+        lambda a, b, c: F.scaled_dot_product_attention(a, b, c, is_causal=causal), q, k, v
+    )
+
+
+def test_arguments_stay_on_their_device() -> None:
+    """The helper itself: strides survive the way to the device."""
+    view = torch.randn(4, 5).t()
+
+    assert on_axl(view).stride() == view.stride()
