@@ -7,7 +7,7 @@ PYTEST_ARGS ?=
 PYTEST_PARALLEL ?= -n 2 --dist loadgroup
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench drivers gen lint setup clean
+.PHONY: help demo test test-torch check bench drivers gen lint setup clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ test: setup lint ## every test that this machine can run; what was skipped and w
 
 check: setup lint ## the fast subset
 	@$(PYTHON) -m pytest -q -m "not slow and not guest" $(PYTEST_ARGS)
+
+test-torch: setup ## PyTorch's operator database on axl (long); docs/reference/torch-operators.md
+	@$(PYTHON) -m tests.torch.suites.opinfo --out docs/reference/torch-operators.md
 
 bench: setup ## benchmarks beside their peers, interleaved; out/bench.json
 	@$(PYTHON) -m tests.bench --out out/bench.json
