@@ -27,6 +27,7 @@ NO_TARGET = "—"
 MEMCPY = "memcpy of the same bytes, in the same process"
 GUEST_MEMCPY = "memcpy of the same bytes, in the same process in the guest"
 EMPTY_IOCTL = "an empty DRM ioctl (VERSION), in the same process in the guest"
+TORCH_CPU = "PyTorch on the CPU, in turns in the same process"
 COLUMN_PASS = "NumPy: least and most of every column, nothing else"
 
 
@@ -100,6 +101,12 @@ def accel_top() -> Iterator[Callable[[], Sample]]:
 def torch_memory() -> Iterator[Callable[[], Sample]]:
     """Steps of Adam on an MLP and a transformer layer."""
     yield lambda: run_json(sys.executable, "-m", "tests.bench.torch_memory")
+
+
+@contextmanager
+def torch_ops() -> Iterator[Callable[[], Sample]]:
+    """Operators, training steps and copies of PyTorch, beside its own CPU device."""
+    yield lambda: run_json(sys.executable, "-m", "tests.bench.torch_ops")
 
 
 def embedded_peer() -> Sample:
@@ -215,6 +222,25 @@ GROUPS = (
                 lambda v, _: v <= 1.25),
         ),
         torch_memory,
+        no_peer,
+    ),
+    Group(
+        "torch operators",
+        (
+            Row("add of 4 x 4, until it is submitted", "add_us", "us", "<= 2.0 x",
+                lambda _, r: (r or 9) <= 2.0, "add_peer_us", TORCH_CPU),
+            Row("mm of 4 x 4, until it is submitted", "mm_us", "us", "<= 2.0 x",
+                lambda _, r: (r or 9) <= 2.0, "mm_peer_us", TORCH_CPU),
+            Row("step of the digits MLP, SGD", "sgd_us", "us", "<= 3 x",
+                lambda _, r: (r or 9) <= 3, "sgd_peer_us", TORCH_CPU),
+            Row("step of the digits MLP, Adam", "adam_us", "us", "<= 3 x",
+                lambda _, r: (r or 9) <= 3, "adam_peer_us", TORCH_CPU),
+            Row("copy to the device, 4 MiB", "upload_us", "us", "<= 1.43 x",
+                lambda _, r: (r or 9) <= 1.43, "upload_peer_us", MEMCPY),
+            Row("copy from the device, 4 MiB", "download_us", "us", "<= 1.43 x",
+                lambda _, r: (r or 9) <= 1.43, "download_peer_us", MEMCPY),
+        ),
+        torch_ops,
         no_peer,
     ),
 )  # fmt: skip
