@@ -57,6 +57,18 @@ TORCH_LIBRARY_FRAGMENT(axl, m) {
     return std::optional<at::Generator>(default_generator(to_index(index)));
   });
   m.def("counts(int index) -> int[]", &counts);
+  m.def("hold(int index) -> int", [](int64_t index) {
+    Stream& stream = current_stream(to_index(index));
+    stream.hold();
+    return int64_t{stream.id()};
+  });
+  m.def("release(int index, int stream) -> ()", [](int64_t index, int64_t stream) {
+    Session* open = session_if_open(to_index(index));
+    TORCH_CHECK(stream >= 0 && stream < kMaxStreams, "axl:", index, " has no stream ", stream);
+    if (Stream* held = open ? open->stream_if_made(static_cast<int>(stream)) : nullptr) {
+      held->release();
+    }
+  });
   m.def("fallbacks() -> str[]", &fallback_names);
   m.def("reset_fallbacks() -> ()", [] { reset_fallbacks(); });
 }

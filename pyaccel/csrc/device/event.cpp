@@ -14,7 +14,11 @@ void Event::record(Stream& stream) {
   ticket_ = stream.last();
   if (timing_) {
     finish_ns_ = std::make_shared<std::atomic<uint64_t>>(0);
-    stream.keep_time(ticket_, finish_ns_);
+    stream.watch(ticket_, [finish_ns = finish_ns_](const axl_result& result) {
+      if (result.timing_valid != 0) {
+        finish_ns->store(result.finish_ns, std::memory_order_release);
+      }
+    });
   }
 }
 

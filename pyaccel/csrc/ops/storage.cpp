@@ -4,6 +4,7 @@
 #include <ATen/Context.h>
 #include <ATen/EmptyTensor.h>
 #include <ATen/native/Resize.h>
+#include <ATen/native/ResizeCommon.h>
 #include <ATen/ops/as_strided_native.h>
 #include <ATen/ops/set_native.h>
 #include <ATen/ops/unfold_native.h>
@@ -29,16 +30,7 @@ bool must_fill() {
 
 // Deterministic mode: what was never written is NaN, or the largest number.
 at::Tensor filled(at::Tensor tensor) {
-  if (!must_fill() || tensor.numel() == 0) {
-    return tensor;
-  }
-  if (tensor.is_floating_point() || tensor.is_complex()) {
-    return tensor.fill_(std::numeric_limits<double>::quiet_NaN());
-  }
-  if (tensor.scalar_type() == at::kBool) {
-    return tensor.fill_(true);
-  }
-  return tensor.bitwise_not_();  // new memory is anything: make it at least never what it was
+  return must_fill() ? at::native::fill_empty_deterministic_(tensor) : tensor;
 }
 
 c10::DeviceIndex checked_index(std::optional<at::Layout> layout, std::optional<at::Device> device,
@@ -74,8 +66,12 @@ const at::Tensor& resize_op(const at::Tensor& self, at::IntArrayRef sizes,
   }
   size_t needed =
       at::detail::computeStorageNbytesContiguous(sizes, self.itemsize(), self.storage_offset());
-  if (self.numel() != 0 && needed > self.storage().nbytes()) {
+  size_t before = self.storage().nbytes();
+  if (self.numel() != 0 && needed > before) {
     resize_storage(self.storage(), needed);
+    if (must_fill()) {
+      at::native::fill_resize_deterministic_(self, static_cast<int64_t>(before));
+    }
   }
   if (format.has_value()) {
     TORCH_CHECK(*format != at::MemoryFormat::Preserve, "Unsupported memory format", *format);

@@ -82,12 +82,13 @@ bool Memory::hoards(size_t segment) const {
 // little of it.
 Block* Memory::grow(size_t bytes, int stream) {
   size_t wanted = round_up(bytes, kSegment);
-  if (!hoards(wanted)) {
-    if (Block* block = new_segment(wanted, stream)) {
-      return block;
-    }
-    ++stats_.num_alloc_retries;
+  if (hoards(wanted)) {
+    release_segments();
   }
+  if (Block* block = new_segment(wanted, stream)) {
+    return block;
+  }
+  ++stats_.num_alloc_retries;
   settle_streams();
   if (Block* block = take_free(bytes, stream)) {
     return block;
@@ -235,8 +236,13 @@ void Memory::empty_cache() {
   release_segments();
 }
 
+// Only those of streams that are idle: what is free there has no command in flight.
 void Memory::release_segments() {
-  for (auto& [stream, pool] : free_) {
+  for (auto& [id, pool] : free_) {
+    Stream* stream = session_.stream_if_made(id);
+    if (stream != nullptr && !stream->ended(stream->last())) {
+      continue;
+    }
     for (auto at = pool.begin(); at != pool.end();) {
       Block* block = *at;
       if (block->before != nullptr || block->after != nullptr) {

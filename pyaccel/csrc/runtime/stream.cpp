@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "runtime/recorder.h"
 #include "runtime/session.h"
 #include "runtime/staging.h"
 #include "runtime/status.h"
@@ -56,10 +57,29 @@ Ticket Stream::append(const axl_slot* slots, size_t count, const char* what) {
   Ticket ticket = next_.load(std::memory_order_relaxed);
   names_[ticket & (names_.size() - 1)] = what;
   next_.store(ticket + 1, std::memory_order_relaxed);
-  if (commands_ >= kBatchCommands || is_idle_locked()) {
+  if (Recorder::is_on()) [[unlikely]] {
+    watched_.emplace_back(ticket, Recorder::command(*this, axl_queue_index(queue_), what));
+  }
+  if (is_due_locked()) {
     submit_locked(0);
   }
   return ticket;
+}
+
+bool Stream::is_due_locked() {
+  return holders_ == 0 && (commands_ >= kBatchCommands || is_idle_locked());
+}
+
+void Stream::hold() {
+  std::lock_guard<std::mutex> guard(lock_);
+  ++holders_;
+}
+
+void Stream::release() {
+  std::lock_guard<std::mutex> guard(lock_);
+  if (holders_ > 0 && --holders_ == 0 && session_.alive()) {
+    submit_locked(0);
+  }
 }
 
 bool Stream::is_idle_locked() {
@@ -72,24 +92,23 @@ bool Stream::is_idle_locked() {
 void Stream::poll_locked() {
   Ticket ended = axl_queue_poll(queue_);
   ended_.store(ended, std::memory_order_release);
-  for (size_t i = 0; i < timed_.size();) {
-    if (timed_[i].first > ended) {
+  for (size_t i = 0; i < watched_.size();) {
+    if (watched_[i].first > ended) {
       ++i;
       continue;
     }
     axl_result result{};
-    if (axl_queue_result(queue_, timed_[i].first, &result, sizeof(result)) == 0 &&
-        result.timing_valid != 0) {
-      timed_[i].second->store(result.finish_ns, std::memory_order_release);
+    if (axl_queue_result(queue_, watched_[i].first, &result, sizeof(result)) == 0) {
+      watched_[i].second(result);
     }
-    timed_[i] = std::move(timed_.back());
-    timed_.pop_back();
+    watched_[i] = std::move(watched_.back());
+    watched_.pop_back();
   }
 }
 
-void Stream::keep_time(Ticket ticket, std::shared_ptr<std::atomic<uint64_t>> finish_ns) {
+void Stream::watch(Ticket ticket, Then then) {
   std::lock_guard<std::mutex> guard(lock_);
-  timed_.emplace_back(ticket, std::move(finish_ns));
+  watched_.emplace_back(ticket, std::move(then));
 }
 
 void Stream::submit_locked(uint32_t flags) {
@@ -104,6 +123,9 @@ void Stream::submit_locked(uint32_t flags) {
   }
   TORCH_INTERNAL_ASSERT(last == next_.load() - 1, "libaxl numbered ", last);
   submitted_ = last;
+  if (!watched_.empty()) {
+    poll_locked();  // libaxl keeps the newest results only
+  }
   ++submits_;
 }
 

@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <shared_mutex>
@@ -41,8 +42,13 @@ class Stream {
   // Submits, waits for ticket and throws what went wrong on this stream.
   void wait(Ticket ticket);
 
-  // *finish_ns becomes the time at which the command ended (CLOCK_MONOTONIC), when it has.
-  void keep_time(Ticket ticket, std::shared_ptr<std::atomic<uint64_t>> finish_ns);
+  // Calls 'then' with the result of a command once it has ended; not if the endpoint is lost.
+  using Then = std::function<void(const axl_result&)>;
+  void watch(Ticket ticket, Then then);
+
+  // Between the two, commands are submitted when many have come together, or somebody waits.
+  void hold();
+  void release();
 
   // Waits without telling errors, which stay for the next wait(): for memory that is given back.
   void drain() noexcept;
@@ -66,6 +72,7 @@ class Stream {
 
  private:
   void submit_locked(uint32_t flags);
+  bool is_due_locked();
   bool is_idle_locked();
   void poll_locked();
   bool await(Ticket ticket, int* status);
@@ -88,7 +95,8 @@ class Stream {
   Ticket submitted_ = 0;
   std::atomic<Ticket> ended_{0};
   std::vector<const char*> names_;  // of the newest commands, by sequence
-  std::vector<std::pair<Ticket, std::shared_ptr<std::atomic<uint64_t>>>> timed_;
+  std::vector<std::pair<Ticket, Then>> watched_;
+  int holders_ = 0;
   std::atomic<uint64_t> submits_{0};
   std::atomic<uint64_t> waits_{0};
   std::once_flag staging_once_;
