@@ -12,6 +12,8 @@ import pytest
 import torch
 from torch.profiler import ProfilerActivity, profile
 
+ELEMENTS = 4_000_000
+"""A fill takes milliseconds: more than PyTorch's resolution and the error of the clock line."""
 ACTIVITIES = [ProfilerActivity.CPU, ProfilerActivity.PrivateUse1]
 
 
@@ -21,7 +23,8 @@ def trace(tmp_path: Path) -> dict[str, Any]:
     torch.zeros(1, device="axl").cpu()
     before = time.monotonic_ns()
     with profile(activities=ACTIVITIES) as profiled:
-        tensor = torch.ones(1000).to("axl")
+        torch.ones(1000).to("axl")
+        tensor = torch.empty(ELEMENTS, device="axl")
         tensor.fill_(2)
         tensor.clone()
         torch.axl.synchronize()
