@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+
 import hypothesis
 import pytest
 
@@ -22,14 +24,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
     """Where pytest-xdist may run a test: all of the guest in one process, else by file.
 
     The guest is booted once, and a file's fixtures are set up once. Guest tests first: they
     take longest, and what waits for them at the end would wait alone.
     """
+    # Before pytest-xdist reads the marks; sorted after pytest-randomly has mixed.
     for item in items:
         guest = item.get_closest_marker("guest") is not None
         item.add_marker(pytest.mark.xdist_group("guest" if guest else item.nodeid.split("::")[0]))
+    yield
     items.sort(key=lambda item: item.get_closest_marker("guest") is None)
