@@ -341,6 +341,17 @@ uint64_t Memory::peer_va(Segment* segment, Session& peer) {
   return found->second == nullptr ? 0 : axl_buffer_va(found->second);
 }
 
+void Memory::forget_peer(const Session& peer) noexcept {
+  std::lock_guard<std::mutex> guard(lock_);
+  for (auto& [va, segment] : segments_) {
+    auto found = segment->imports.find(const_cast<Session*>(&peer));
+    if (found != segment->imports.end()) {
+      axl_buffer_destroy(found->second);
+      segment->imports.erase(found);
+    }
+  }
+}
+
 void Memory::close() noexcept {
   std::lock_guard<std::mutex> guard(lock_);
   for (auto& [va, segment] : segments_) {

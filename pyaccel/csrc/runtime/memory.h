@@ -62,6 +62,9 @@ class Memory {
   // Address of a segment for commands of another endpoint; 0 if there is no path to it.
   uint64_t peer_va(Segment* segment, Session& peer);
 
+  // The session of a peer ends: nothing of this one is mapped there any more.
+  void forget_peer(const Session& peer) noexcept;
+
   // Destroys every buffer; blocks that live on are empty shells.
   void close() noexcept;
 

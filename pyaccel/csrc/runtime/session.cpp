@@ -176,6 +176,13 @@ void Session::close() noexcept {
   }
   forget_host_memory(*this);
   memory_->close();
+  // What this context imported from others would outlive it.
+  for (auto& place : endpoints().sessions) {
+    Session* other = place.load(std::memory_order_acquire);
+    if (other != nullptr && other != this) {
+      other->memory().forget_peer(*this);
+    }
+  }
   axl_context_destroy(context_);
   axl_device_close(device_);
   context_ = nullptr;

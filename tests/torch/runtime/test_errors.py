@@ -131,6 +131,21 @@ def test_other_endpoints_do_not_notice(rack: testing.Rack) -> None:
     assert neighbour.cpu().tolist() == [1.0] * 4
 
 
+def test_what_a_lost_endpoint_had_mapped_is_given_back(rack: testing.Rack) -> None:
+    """Its mappings of another endpoint's memory end with it, and not again with that memory."""
+    torch.axl.empty_cache()
+    source = torch.ones(100_000, device="axl:2")
+    assert source.to(BROKEN).cpu().eq(1).all()
+    assert torch.ones(100_000, device=BROKEN).to("axl:2").cpu().eq(1).all()
+    lost_while("link_down", rack)
+    rack.clear_faults()
+    torch.ones(4, device=BROKEN)
+    del source
+    torch.axl.empty_cache()
+
+    assert torch.ones(100_000, device="axl:2").to(BROKEN).cpu().eq(1).all()
+
+
 def test_a_stream_that_waits_for_a_lost_endpoint_is_let_go(rack: testing.Rack) -> None:
     """An event that will never be reached does not hold another endpoint for ever."""
     data = torch.zeros(8, device=BROKEN)
