@@ -48,17 +48,17 @@ def test_report_begins_with_what_was_lost(run, capture_path):
 
 def test_report_names_the_lost_command(run, capture_path):
     """Endpoint, queue, sequence, last stage and age of the command that never completed."""
-    text = run("report", capture_path)
-    line = next(line for line in text.splitlines() if LOST in line)
-    assert re.search(r"LOST, age [\d.]+ .s, last seen doorbell; \d+ later commands", line)
+    text = " ".join(run("report", capture_path).split())  # a narrow terminal breaks lines
+    assert re.search(LOST + r".*?LOST, age [\d.]+ .s, last seen doorbell; \d+ later commands", text)
 
 
 @pytest.mark.parametrize("width", [80, 100, 132])
 def test_report_fits_the_terminal(run, capture_path, monkeypatch, width):
     """No line is wider, whatever is grouped by; what matters most is kept."""
     monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.chdir(capture_path.parent)  # a path has no place to be broken at
     for by in ("endpoint", "endpoint,queue,opcode,size,direction"):
-        lines = run("report", capture_path, "--by", by).splitlines()[1:]  # the path is long
+        lines = run("report", capture_path.name, "--by", by).splitlines()
         assert max(map(len, lines)) <= width
         (header,) = [line for line in lines if line.startswith("ep ") and "p50" in line]
         assert "p99" in header.split()
