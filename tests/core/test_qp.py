@@ -443,6 +443,23 @@ def test_times_within_the_uncertainty_are_moved_into_order(core, host):
 
 
 @pytest.mark.parametrize(
+    ("fetch_ticks", "border"), [(1_000_300, "complete"), (1_000_050, "submit")]
+)
+def test_moved_times_keep_what_lies_between_them(core, host, fetch_ticks, border):
+    """The line of the clock may be off, but how long a command took is the device's measure."""
+    ring = _with_clock(core, host)
+    host.c.now_ns += 1000
+    ring.submit(1)
+    host.c.now_ns += 5000
+    ring.complete(1, fetch_ticks=fetch_ticks, start_delta=10, finish_delta=400)
+    (cqe,) = ring.poll()
+    moved = "finish" if border == "complete" else "fetch"
+    assert cqe["timing_valid"]
+    assert cqe[f"{moved}_ns"] == cqe[f"{border}_ns"]
+    assert cqe["finish_ns"] - cqe["start_ns"] == 3900
+
+
+@pytest.mark.parametrize(
     ("times", "bad"),
     [
         ({"start_delta": DELTA_SATURATED, "finish_delta": DELTA_SATURATED}, 0),

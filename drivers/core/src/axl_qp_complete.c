@@ -138,7 +138,8 @@ static uint64_t within(uint64_t value, uint64_t low, uint64_t high)
 /*
  * Host times of the three device times. They lie between submit and now: what is
  * outside by no more than the clocks may disagree is moved to the border, what is
- * further out is nonsense.
+ * further out is nonsense. All three move together: the line may be off, but what lies
+ * between them is the device's own measure.
  */
 static bool convert_times(const struct axl_qp *qp, struct axl_cqe *cqe)
 {
@@ -155,6 +156,15 @@ static bool convert_times(const struct axl_qp *qp, struct axl_cqe *cqe)
 	/* A time before the host clock began wraps to one that is not in order. */
 	if (fetch > start || start > finish || fetch + slack < low || finish > high + slack)
 		return false;
+	if (finish > high) {
+		start -= finish - high;
+		fetch -= finish - high;
+		finish = high;
+	} else if (fetch < low) {
+		start += low - fetch;
+		finish += low - fetch;
+		fetch = low;
+	}
 	cqe->fetch_ns = within(fetch, low, high);
 	cqe->start_ns = within(start, cqe->fetch_ns, high);
 	cqe->finish_ns = within(finish, cqe->start_ns, high);
