@@ -62,16 +62,13 @@ def test_commands_are_on_the_clock_of_the_library(trace: dict[str, Any]) -> None
 
 
 def test_commands_are_correlated_with_their_operators(trace: dict[str, Any]) -> None:
-    """The operator's event has the command as its kernel, and tables have a row for it.
-
-    How long it took is not looked at: times are cut to when the completion was seen, and late
-    in long runs start and end of a fill of milliseconds were seen to be the same.
-    """
+    """The operator's event has the command as its kernel, so tables show device time."""
     (fill,) = [e for e in trace["profiled"].events() if e.name == "aten::fill_" and e.kernels]
     rows = {row.key: row for row in trace["profiled"].key_averages()}
 
     assert [kernel.name for kernel in fill.kernels] == ["axl::fill"]
-    assert rows["axl::fill"].count == 1
+    assert fill.kernels[0].duration > 0
+    assert rows["aten::fill_"].device_time_total > 0
 
 
 def test_nothing_is_recorded_outside_a_profile(tmp_path: Path) -> None:
