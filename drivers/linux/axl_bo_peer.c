@@ -37,10 +37,6 @@ struct axl_device *axl_bo_peer_owner(const struct axl_bo *bo)
 /* The owner's device lock held: whether its memory is what it was. */
 static int axl_bo_peer_check(const struct axl_bo *bo, struct axl_device *owner)
 {
-	int ret = axl_recovery_usable(owner);
-
-	if (ret)
-		return ret;
 	if (axl_bo_peer_target(bo)->generation != owner->reset.generation)
 		return -ESTALE;
 	return owner->address_state == AXL_ADDRESS_STATE_COMMITTED ? 0 : -EXDEV;
@@ -55,9 +51,10 @@ static void axl_bo_peer_end_map(struct axl_bo *bo)
 static int axl_bo_peer_begin_map(struct axl_bo *bo, struct axl_vm *vm)
 {
 	struct axl_device *owner = axl_bo_peer_owner(bo);
-	int ret;
+	int ret = axl_recovery_lock_usable(owner);
 
-	mutex_lock(&owner->lock);
+	if (ret)
+		return ret;
 	mutex_lock(&axl_peer_vms_lock);
 	ret = axl_bo_peer_check(bo, owner);
 	if (ret)

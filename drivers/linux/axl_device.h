@@ -104,6 +104,7 @@ struct axl_device {
 	bool may_suspend; /* constant after probe */
 	bool needs_reset; /* the health check is to do it */
 	struct task_struct *resetting_task; /* resets the bus for us: its callbacks are ours */
+	wait_queue_head_t reset_wait; /* for it to be done */
 	bool os_resetting; /* the PCI core has begun a reset, and will tell when it is over */
 	struct axl_errblk last_error;
 	u64 last_error_ns;
@@ -187,6 +188,15 @@ int axl_recovery_feed(struct axl_device *adev, u32 event, unsigned int queue);
 bool axl_recovery_is_own_reset(const struct axl_device *adev);
 int axl_recovery_reset_own(struct axl_queue *queue); /* no lock held; an errno */
 int axl_recovery_usable(struct axl_device *adev); /* 0, -EIO, -EAGAIN, -ENODEV */
+
+/*
+ * Take the device lock, not in the midst of a bus reset of ours, which is waited for.
+ * -ERESTARTSYS: a signal; the lock is not taken. No lock held, may sleep.
+ */
+int axl_recovery_lock(struct axl_device *adev);
+
+/* Likewise, and not but to use the endpoint: also the answers of axl_recovery_usable(). */
+int axl_recovery_lock_usable(struct axl_device *adev);
 void axl_recovery_before_os(struct axl_device *adev); /* device lock held; the OS resets it */
 int axl_recovery_after_os(struct axl_device *adev); /* device lock held; the OS has reset it */
 u32 axl_recovery_state(struct axl_device *adev); /* enum drm_axl_state */

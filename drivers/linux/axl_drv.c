@@ -111,6 +111,7 @@ static int axl_drv_init_sw(struct axl_device *adev)
 	INIT_DELAYED_WORK(&adev->health_work, axl_recovery_health_work);
 	INIT_WORK(&adev->event_work, axl_recovery_event_work);
 	spin_lock_init(&adev->queues_lock);
+	init_waitqueue_head(&adev->reset_wait);
 	adev->os = (struct axl_os){
 		.ops = &axl_os_linux_ops,
 		.ctx = adev,

@@ -74,10 +74,8 @@ int axl_ioctl_get_info(struct drm_device *drm, void *data, struct drm_file *file
 static int axl_ioctl_sample(struct axl_device *adev, struct axl_telemetry_sample *sample,
 			    struct axl_clock_sample *now)
 {
-	int ret = axl_recovery_usable(adev);
+	int ret = axl_errno(axl_telemetry_read(&adev->os, sample));
 
-	if (!ret)
-		ret = axl_errno(axl_telemetry_read(&adev->os, sample));
 	/* The line for conversions may keep an older, better reading. */
 	if (!ret)
 		ret = axl_errno(axl_clock_read(&adev->os, now));
@@ -97,7 +95,9 @@ int axl_ioctl_telemetry(struct drm_device *drm, void *data, struct drm_file *fil
 
 	if (args->flags)
 		return -EINVAL;
-	mutex_lock(&adev->lock);
+	ret = axl_recovery_lock_usable(adev);
+	if (ret)
+		return ret;
 	ret = axl_ioctl_sample(adev, &sample, &now);
 	if (!ret)
 		axl_lies_tell_sensors(adev, sample.impossible);
@@ -166,7 +166,9 @@ int axl_ioctl_reset(struct drm_device *drm, void *data, struct drm_file *file)
 		return -EINVAL;
 	if (!capable(CAP_SYS_ADMIN))
 		return -EPERM;
-	mutex_lock(&adev->lock);
+	ret = axl_recovery_lock(adev);
+	if (ret)
+		return ret;
 	ret = axl_errno(axl_recovery_feed(adev, event, 0));
 	if (!ret)
 		ret = axl_recovery_usable(adev);

@@ -216,12 +216,12 @@ static struct axl_obstacle axl_place_obstacle(const struct axl_device *adev,
 
 int axl_place_window(struct axl_device *adev, struct axl_device *other, u64 *address_out)
 {
-	int ret;
+	int ret = axl_recovery_lock_usable(adev);
 
-	mutex_lock(&adev->lock);
+	if (ret)
+		return ret;
 	mutex_lock(&axl_peers_lock);
-	ret = axl_recovery_usable(adev);
-	if (!ret && (list_empty(&other->peers_node) || axl_place_obstacle(adev, other).text))
+	if (list_empty(&other->peers_node) || axl_place_obstacle(adev, other).text)
 		ret = -EXDEV;
 	if (!ret)
 		*address_out = axl_place_find_row(adev, other)->bus_address;

@@ -88,12 +88,11 @@ static int axl_queue_start(struct axl_queue *queue, const struct axl_queue_attr 
 static int axl_queue_start_in(struct axl_queue *queue, const struct axl_queue_attr *attr)
 {
 	struct axl_device *adev = queue->adev;
-	int ret;
+	int ret = axl_recovery_lock_usable(adev);
 
-	mutex_lock(&adev->lock);
-	ret = axl_recovery_usable(adev);
-	if (!ret)
-		ret = READ_ONCE(queue->vm->over); /* changes under the device lock only */
+	if (ret)
+		return ret;
+	ret = READ_ONCE(queue->vm->over); /* changes under the device lock only */
 	if (!ret)
 		ret = axl_queue_start(queue, attr);
 	if (!ret)

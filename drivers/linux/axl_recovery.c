@@ -30,6 +30,30 @@ int axl_recovery_usable(struct axl_device *adev)
 	}
 }
 
+int axl_recovery_lock(struct axl_device *adev)
+{
+	mutex_lock(&adev->lock);
+	while (adev->resetting_task) {
+		mutex_unlock(&adev->lock);
+		if (wait_event_interruptible(adev->reset_wait, !READ_ONCE(adev->resetting_task)))
+			return -ERESTARTSYS;
+		mutex_lock(&adev->lock);
+	}
+	return 0;
+}
+
+int axl_recovery_lock_usable(struct axl_device *adev)
+{
+	int ret = axl_recovery_lock(adev);
+
+	if (ret)
+		return ret;
+	ret = axl_recovery_usable(adev);
+	if (ret)
+		mutex_unlock(&adev->lock);
+	return ret;
+}
+
 u32 axl_recovery_state(struct axl_device *adev)
 {
 	switch (READ_ONCE(adev->reset.state)) {
@@ -160,12 +184,11 @@ static int axl_recovery_reset_asked(struct axl_queue *queue)
 int axl_recovery_reset_own(struct axl_queue *queue)
 {
 	struct axl_device *adev = queue->adev;
-	int ret;
+	int ret = axl_recovery_lock_usable(adev);
 
-	mutex_lock(&adev->lock);
-	ret = axl_recovery_usable(adev);
-	if (!ret)
-		ret = axl_recovery_reset_asked(queue);
+	if (ret)
+		return ret;
+	ret = axl_recovery_reset_asked(queue);
 	mutex_unlock(&adev->lock);
 	return ret;
 }
@@ -202,7 +225,7 @@ static int axl_recovery_reset_bus(struct axl_device *adev)
 
 	pci_clear_master(adev->pdev);
 	axl_recovery_retire_all(adev, -ESTALE);
-	adev->resetting_task = current;
+	WRITE_ONCE(adev->resetting_task, current); /* see axl_recovery_lock() */
 	mutex_unlock(&adev->lock);
 	err = axl_reset_perform(&adev->os, AXL_RESET_ACTION_BUS, 0);
 	mutex_lock(&adev->lock);
@@ -211,7 +234,8 @@ static int axl_recovery_reset_bus(struct axl_device *adev)
 	else if (!err)
 		err = axl_recovery_setup_hw(adev);
 	if (adev->resetting_task == current)
-		adev->resetting_task = NULL;
+		WRITE_ONCE(adev->resetting_task, NULL);
+	wake_up_all(&adev->reset_wait);
 	return err;
 }
 

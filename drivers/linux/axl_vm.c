@@ -143,11 +143,10 @@ int axl_vm_create(struct axl_device *adev, struct axl_vm **vm_out)
 	INIT_LIST_HEAD(&vm->peer_node);
 	INIT_WORK(&vm->reap_work, axl_vm_reap_work);
 	ret = axl_vm_init_ranges(vm);
+	if (!ret)
+		ret = axl_recovery_lock_usable(adev);
 	if (!ret) {
-		mutex_lock(&adev->lock);
-		ret = axl_recovery_usable(adev);
-		if (!ret)
-			ret = axl_vm_enable(vm);
+		ret = axl_vm_enable(vm);
 		mutex_unlock(&adev->lock);
 	}
 	if (ret) {

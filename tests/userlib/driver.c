@@ -155,8 +155,7 @@ static void *submit_over_resets(void *argument)
 		atomic_fetch_add(status ? &rig->refused : &rig->done, 1);
 		if (!status)
 			continue;
-		/* EAGAIN: the kernel driver is resetting the bus just now. */
-		if (status != -ESTALE && status != -ECANCELED && status != -EAGAIN)
+		if (status != -ESTALE && status != -ECANCELED)
 			check(status, "over resets");
 		axl_queue_destroy(queue);
 		axl_context_destroy(context);
