@@ -14,6 +14,10 @@ import pyaccel
 from diag.topo.sampling import Sample
 from diag.topo.sources import follow
 from diag.topo.sources.following import Follower
+from diag.topo.sources.library_telemetry import NO_ANSWER
+
+TRIES = 60
+"""Of a second at most, each."""
 
 
 def main() -> None:
@@ -31,10 +35,11 @@ def main() -> None:
 
 
 def live(follower: Follower) -> Sample:
-    """The guest may be slow: a sample that came too late is the next one."""
-    sample = follower.sample()
-    while sample.state == "stale":
+    """The guest may be slow: what did not answer in time is asked again, for a while."""
+    for _ in range(TRIES):
         sample = follower.sample()
+        if sample.state == "live" and NO_ANSWER not in sample.readings[0].unavailable.values():
+            break
     return sample
 
 

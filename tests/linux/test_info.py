@@ -69,6 +69,8 @@ def test_a_live_view_sees_work_and_who_does_it(driver: Driver) -> None:
     assert state == "live"
     assert set(after) == {"0", "1", "2", "3"}
     then, now = before["0"]["telemetry"], after["0"]["telemetry"]
+    assert None not in then.values(), before["0"]["unavailable"]
+    assert None not in now.values(), after["0"]["unavailable"]
     assert now["bytes_host_to_device"] == then["bytes_host_to_device"] + 4096
     assert now["commands_finished_count"] > then["commands_finished_count"]
     assert 0 < now["temperature_millicelsius"] < 150_000
