@@ -38,7 +38,8 @@ def live(follower: Follower) -> Sample:
     """The guest may be slow: what did not answer in time is asked again, for a while."""
     for _ in range(TRIES):
         sample = follower.sample()
-        if sample.state == "live" and NO_ANSWER not in sample.readings[0].unavailable.values():
+        first = sample.readings.get(0)
+        if sample.state == "live" and first and NO_ANSWER not in first.unavailable.values():
             break
     return sample
 
