@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 // What the Python side of the backend calls, as operators of the namespace 'axl'.
+#include <torch/csrc/autograd/engine.h>
 #include <torch/headeronly/version.h>
 #include <torch/library.h>
 
@@ -71,6 +72,7 @@ TORCH_LIBRARY_FRAGMENT(axl, m) {
   });
   m.def("fallbacks() -> str[]", &fallback_names);
   m.def("reset_fallbacks() -> ()", [] { reset_fallbacks(); });
+  m.def("stop_autograd() -> ()", [] { torch::autograd::Engine::get_default_engine().stop(); });
 }
 
 }  // namespace

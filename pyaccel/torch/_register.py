@@ -3,7 +3,11 @@
 
 from __future__ import annotations
 
+import atexit
 import sys
+import time
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final, NoReturn
 
 import torch
@@ -12,6 +16,8 @@ from torch.utils import backend_registration
 from pyaccel.torch import _library
 
 NAME: Final = "axl"
+_STOP_S: Final = 2.0
+"""How long the end of a program waits for a backward() that another thread has not finished."""
 _FACTORIES: Final = ("empty.memory_format", "empty_strided")
 _state: dict[str, Any] = {}
 
@@ -36,8 +42,34 @@ def register() -> None:
     sys.modules[f"torch.{NAME}"] = device
     backend_registration.generate_methods_for_privateuse1_backend(for_storage=True)
     _register_distributed()
-    if reason is not None:
+    if reason is None:
+        atexit.register(_stop_autograd)
+    else:
         _explain_on_use()
+
+
+def _stop_autograd() -> None:
+    """End the threads of backward(), one for each device, while Python is still whole.
+
+    They take the interpreter's lock when they let go of what backward() gave them, and when
+    they end. Before Python 3.14 doing that while Python ends aborts the process ("terminate
+    called without an active exception"): https://github.com/pytorch/pytorch/issues/190489.
+    Registered by `import torch`, so that it runs after the handlers of the program.
+    """
+    torch.ops.axl.stop_autograd()
+    # PyTorch waits until they have nothing to do, which is before their end.
+    deadline = time.monotonic() + _STOP_S
+    while _autograd_threads() and time.monotonic() < deadline:
+        time.sleep(0.001)
+
+
+def _autograd_threads() -> int:
+    """Those of this process, by the name that PyTorch gives them; 0 where there is no procfs."""
+    count = 0
+    for comm in Path("/proc/self/task").glob("*/comm"):
+        with suppress(OSError):  # it has just ended
+            count += comm.read_text().startswith("pt_autograd")
+    return count
 
 
 def _register_distributed() -> None:

@@ -177,3 +177,23 @@ def test_visible_devices_chooses_and_orders(own_rack: str) -> None:
     )
 
     assert done.stdout.split() == chosen
+
+
+def test_no_thread_of_backward_outlives_the_program(own_rack: str) -> None:
+    """They end before Python does: one that then lets go of a Python object aborts the process."""
+    done = run(
+        "import atexit, pathlib\n"
+        "def names():\n"
+        "    return [each.read_text() for each in pathlib.Path('/proc/self/task').glob('*/comm')]\n"
+        "def count(): return sum('autograd' in each for each in names())\n"
+        "atexit.register(lambda: print(count()))\n"  # runs last
+        "import torch\n"
+        "torch.ones(3, device='axl', requires_grad=True).sum().backward()\n"
+        "print(count())",
+        AXL_RUNTIME_DIR=own_rack,
+    )
+
+    assert done.returncode == 0, done.stderr
+    during, after = (int(each) for each in done.stdout.split())
+    assert during > 0
+    assert after == 0
