@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -202,6 +204,30 @@ def test_max_pooling(named: dict[str, int]) -> None:
     check(F.max_pool2d, source, return_indices=True, **named)
     check_gradients(F.max_pool2d, source, **named)
     check(F.max_pool2d, source[0], **named)
+
+
+@pytest.mark.parametrize(
+    "named",
+    [{"kernel_size": 2}, {"kernel_size": 3, "stride": 2, "padding": 1},
+     {"kernel_size": 3, "padding": 1, "count_include_pad": False},
+     {"kernel_size": (2, 3), "stride": (3, 2), "padding": (1, 1), "ceil_mode": True},
+     {"kernel_size": 4, "stride": 3, "ceil_mode": True, "count_include_pad": False},
+     {"kernel_size": 3, "stride": 1, "divisor_override": 5}],
+    ids=str,
+)  # fmt: skip
+def test_average_pooling(named: dict[str, Any]) -> None:
+    """Windows that overlap, leave gaps, stick out; the padding counted or not."""
+    source = torch.randn(2, 3, 7, 9)
+
+    check_gradients(F.avg_pool2d, source, **named)
+    check(F.avg_pool2d, source[0], **named)
+    check(F.avg_pool2d, source.bfloat16(), **named)
+    check(F.avg_pool2d, source.to(memory_format=torch.channels_last), **named)
+
+
+def test_average_pooling_in_one_dimension() -> None:
+    """It is pooling over a plane that is one high."""
+    check_gradients(F.avg_pool1d, torch.randn(2, 3, 9), 3, 2, 1)
 
 
 @pytest.mark.parametrize("size", [1, (2, 3)], ids=str)

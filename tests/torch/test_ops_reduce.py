@@ -63,6 +63,25 @@ def test_nothing_to_reduce() -> None:
         torch.argmax(torch.empty(0, 3, device="axl"), dim=0)
 
 
+@pytest.mark.parametrize("dtype", [*FLOATS, torch.int32, torch.bool], ids=str)
+def test_cumulative_sums(dtype: torch.dtype) -> None:
+    """Along every dimension, of views, of one element and of none; integers become int64."""
+    source = (torch.randn(3, 9, 5) * 4).to(dtype)
+
+    check(torch.cumsum, source, 1)
+    check(torch.cumsum, source, -1)
+    check(lambda t: t.transpose(0, 1)[::2].cumsum(0), source)
+    check(torch.cumsum, source[0, 0, 0], 0)
+    check(torch.cumsum, source[:0], 0)
+    check(torch.cumsum, source, 0, dtype=torch.float64)
+
+
+def test_cumulative_sums_in_place_and_backward() -> None:
+    """The gradient is a cumulative sum from the other end."""
+    check_gradients(lambda t: torch.cumsum(t, 1), torch.randn(3, 33))
+    check(lambda t: t.clone().cumsum_(0), torch.randn(7, 2))
+
+
 @pytest.mark.parametrize("order", [0, 1, 2, 3, float("inf"), -float("inf")])
 def test_norms(order: float) -> None:
     """Vector norms of every order that has a name."""

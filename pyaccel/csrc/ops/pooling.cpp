@@ -6,6 +6,8 @@
 
 #include "ops/commands.h"
 
+#include <ATen/ops/avg_pool2d_backward_meta.h>
+#include <ATen/ops/avg_pool2d_meta.h>
 #include <ATen/ops/max_pool2d_with_indices_backward_meta.h>
 #include <ATen/ops/max_pool2d_with_indices_meta.h>
 
@@ -131,6 +133,102 @@ at::Tensor& max_pool_backward(const at::Tensor& grad, const at::Tensor& self, In
   return out.copy_(planes.view(out.sizes()));
 }
 
+struct Average {
+  Windows windows;
+  bool counts_padding;
+  std::optional<int64_t> divisor;
+};
+
+// What the sum of each window is divided by, (1, 1, out height, out width): unless it is given, the
+// window's elements within the input, or within the input and its padding.
+at::Tensor divisors(const Commands& on, const at::Tensor& input, const Average& average, Ints out) {
+  if (average.divisor.has_value()) {
+    return make_like(input, {1, 1, 1, 1}, on.compute).fill_(*average.divisor);
+  }
+  Windows windows = average.windows;
+  std::array<int64_t, 2> border{};
+  if (average.counts_padding) {
+    std::swap(border, windows.padding);
+  }
+  at::Tensor counted =
+      make_like(input, {1, 1, input.size(2) + 2 * border[0], input.size(3) + 2 * border[1]},
+                on.compute)
+          .fill_(1);
+  at::Tensor result = make_like(input, {1, 1, out[2], out[3]}, on.compute);
+  on.reduce(result, AXL_REDUCE_SUM,
+            view_windows(bordered(on, counted, windows, out, 0), windows, result.sizes()), {4, 5});
+  return result;
+}
+
+at::Tensor& average_pool_out(const at::Tensor& self, Ints kernel, Ints stride, Ints padding,
+                             bool ceil_mode, bool counts_padding, std::optional<int64_t> divisor,
+                             at::Tensor& result) {
+  if (!takes_floats(self)) {
+    return call_fallback<at::_ops::avg_pool2d_out>(self, kernel, stride, padding, ceil_mode,
+                                                   counts_padding, divisor, result);
+  }
+  Structured<at::meta::structured_avg_pool2d> op("aten::avg_pool2d");
+  op.outputs[0] = result;
+  op.meta(self, kernel, stride, padding, ceil_mode, counts_padding, divisor);
+  at::Tensor input = batched(self), out = batched(result);
+  if (out.numel() == 0) {
+    return result;
+  }
+  Average average{
+      {pair(kernel), pair(stride, kernel), pair(padding), {1, 1}}, counts_padding, divisor};
+  Commands on{op.what, working_type(input.scalar_type())};
+  at::Tensor sums = scratch(out);
+  on.reduce(sums, AXL_REDUCE_SUM,
+            view_windows(bordered(on, input, average.windows, out.sizes(), 0), average.windows,
+                         out.sizes()),
+            {4, 5});
+  on.binary(out, AXL_BINARY_DIV, sums, divisors(on, input, average, out.sizes()));
+  return result;
+}
+
+// Every element of 'from' added to all that its window covers along one dimension, of 'length'.
+at::Tensor spread(const Commands& on, const at::Tensor& from, int64_t dim, int64_t length,
+                  int64_t kernel, int64_t stride) {
+  Dims sizes(from.sizes().begin(), from.sizes().end());
+  sizes[dim] = length;
+  at::Tensor out = make_like(from, sizes).zero_();
+  int64_t span = (from.size(dim) - 1) * stride + 1;
+  for (int64_t first = 0; first < kernel; ++first) {
+    at::Tensor covered = out.slice(dim, first, first + span, stride);
+    on.binary(covered, AXL_BINARY_ADD, covered, from);
+  }
+  return out;
+}
+
+at::Tensor& average_pool_backward(const at::Tensor& given, const at::Tensor& self, Ints kernel,
+                                  Ints stride, Ints padding, bool ceil_mode, bool counts_padding,
+                                  std::optional<int64_t> divisor, at::Tensor& result) {
+  if (!takes_floats(self) || !takes_floats(given)) {
+    return call_fallback<at::_ops::avg_pool2d_backward_grad_input>(
+        given, self, kernel, stride, padding, ceil_mode, counts_padding, divisor, result);
+  }
+  Structured<at::meta::structured_avg_pool2d_backward> op("aten::avg_pool2d_backward");
+  op.outputs[0] = result;
+  op.meta(given, self, kernel, stride, padding, ceil_mode, counts_padding, divisor);
+  at::Tensor grad = batched(given), out = batched(result);
+  if (out.numel() == 0) {
+    return result;
+  }
+  Windows windows{pair(kernel), pair(stride, kernel), pair(padding), {1, 1}};
+  Commands on{op.what, working_type(self.scalar_type())};
+  at::Tensor spreading = scratch(grad);
+  on.binary(spreading, AXL_BINARY_DIV, grad,
+            divisors(on, out, {windows, counts_padding, divisor}, grad.sizes()));
+  for (int axis : {0, 1}) {
+    int64_t dim = 2 + axis;
+    int64_t length = padded_length(out.size(dim), grad.size(dim), windows, axis);
+    spreading = spread(on, spreading, dim, length, windows.kernel[axis], windows.stride[axis])
+                    .narrow(dim, windows.padding[axis], out.size(dim));
+  }
+  out.copy_(spreading);
+  return result;
+}
+
 // The mean of everything: what a network's last pooling asks for.
 at::Tensor adaptive_average(const at::Tensor& self, Ints size) {
   if (!takes_floats(self) || size[0] == 0 || size[1] == 0 || self.size(-2) % size[0] != 0 ||
@@ -164,6 +262,8 @@ at::Tensor adaptive_average_backward(const at::Tensor& grad, const at::Tensor& s
 TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   m.impl("max_pool2d_with_indices.out", &max_pool_out);
   m.impl("max_pool2d_with_indices_backward.grad_input", &max_pool_backward);
+  m.impl("avg_pool2d.out", &average_pool_out);
+  m.impl("avg_pool2d_backward.grad_input", &average_pool_backward);
   m.impl("_adaptive_avg_pool2d", &adaptive_average);
   m.impl("_adaptive_avg_pool2d_backward", &adaptive_average_backward);
 }
