@@ -59,6 +59,25 @@ def test_cross_entropy(reduction: str) -> None:
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("shape", [(2, 5, 3, 4), (2, 5, 7), (0, 5, 3, 4)], ids=str)
+def test_cross_entropy_of_places(shape: tuple[int, ...], reduction: str) -> None:
+    """Of every pixel, or of every token with the classes second."""
+    logits, weight = torch.randn(shape), torch.rand(5) + 0.5
+    target = torch.randint(5, (shape[0], *shape[2:]))
+    target[:, 1] = -100
+
+    check_gradients(lambda t, c: F.cross_entropy(t, c, reduction=reduction), logits, target)
+    check(lambda t, c, w: F.cross_entropy(t, c, w, reduction=reduction), logits, target, weight)
+
+
+def test_cross_entropy_of_other_places_is_refused() -> None:
+    """As many places in another order of dimensions are not the same places."""
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        F.nll_loss(torch.randn(2, 5, 3, 4, device="axl"),
+                   torch.zeros(2, 4, 3, dtype=torch.long, device="axl"))  # fmt: skip
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
 def test_mse(reduction: str) -> None:
     """Both sides get gradients."""
     check_gradients(F.mse_loss, torch.randn(4, 5), torch.randn(4, 5), reduction=reduction)

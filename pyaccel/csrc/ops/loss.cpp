@@ -110,6 +110,51 @@ at::Tensor& nll_backward(const at::Tensor& grad, const at::Tensor& self, const a
   return out;
 }
 
+void check_planes(const at::Tensor& self, const at::Tensor& target) {
+  TORCH_CHECK(target.dim() == 3,
+              "only batches of spatial targets supported (3D tensors) but got targets of "
+              "dimension: ",
+              target.dim());
+  TORCH_CHECK(self.dim() == 4,
+              "only batches of spatial inputs supported (4D tensors), but got input of dimension: ",
+              self.dim());
+  TORCH_CHECK(self.size(0) == target.size(0) && self.sizes().slice(2) == target.sizes().slice(1),
+              "size mismatch (got input: ", self.sizes(), " , target: ", target.sizes());
+}
+
+// Every place of every plane is a row.
+at::Tensor as_rows(const at::Tensor& planes, const at::Tensor& target) {
+  return planes.permute({0, 2, 3, 1}).reshape({target.numel(), planes.size(1)});
+}
+
+std::tuple<at::Tensor, at::Tensor> nll_planes(const at::Tensor& self, const at::Tensor& target,
+                                              const Optional& weight, int64_t reduction,
+                                              int64_t ignore) {
+  if (!takes_nll(self, target, weight)) {
+    return call_fallback<at::_ops::nll_loss2d_forward>(self, target, weight, reduction, ignore);
+  }
+  check_planes(self, target);
+  auto [out, total] = at::nll_loss_forward(as_rows(self, target), target.reshape({target.numel()}),
+                                           weight, reduction, ignore);
+  return {reduction == at::Reduction::None ? out.view(target.sizes()) : out, total};
+}
+
+at::Tensor nll_planes_backward(const at::Tensor& grad, const at::Tensor& self,
+                               const at::Tensor& target, const Optional& weight, int64_t reduction,
+                               int64_t ignore, const at::Tensor& total) {
+  if (!takes_nll(self, target, weight)) {
+    return call_fallback<at::_ops::nll_loss2d_backward>(grad, self, target, weight, reduction,
+                                                        ignore, total);
+  }
+  check_planes(self, target);
+  at::Tensor rows = at::nll_loss_backward(
+      reduction == at::Reduction::None ? grad.reshape({target.numel()}) : grad,
+      as_rows(self, target), target.reshape({target.numel()}), weight, reduction, ignore, total);
+  return rows.view({self.size(0), self.size(2), self.size(3), self.size(1)})
+      .permute({0, 3, 1, 2})
+      .contiguous();
+}
+
 bool takes_pair(const at::Tensor& self, const at::Tensor& target) {
   return takes_floats(self) && takes_floats(target);
 }
@@ -163,6 +208,8 @@ at::Tensor& mse_backward_out(const at::Tensor& grad, const at::Tensor& self,
 TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   m.impl("nll_loss_forward.output", &nll_out);
   m.impl("nll_loss_backward.grad_input", &nll_backward);
+  m.impl("nll_loss2d_forward", &nll_planes);
+  m.impl("nll_loss2d_backward", &nll_planes_backward);
   m.impl("mse_loss", &mse);
   m.impl("mse_loss.out", &mse_out);
   m.impl("mse_loss_backward", &mse_backward);
