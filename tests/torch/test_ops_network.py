@@ -105,6 +105,23 @@ def test_gather_and_scatter() -> None:
     check(torch.gather, torch.tensor(3.0), 0, torch.tensor(0))
 
 
+def test_an_empty_index_of_any_shape_moves_nothing() -> None:
+    """Also where it has fewer dimensions than what it would index."""
+    index, ones = torch.empty(0, dtype=torch.long, device="axl"), torch.ones(2, 3, device="axl")
+
+    assert torch.equal(ones.scatter(1, index, 2 * ones).cpu(), torch.ones(2, 3))
+    assert torch.equal(ones.scatter(1, index, 2.0).cpu(), torch.ones(2, 3))
+    assert torch.equal(ones.scatter_add(1, index, ones).cpu(), torch.ones(2, 3))
+    assert ones.gather(1, index).shape == (0,)
+
+
+def test_an_index_of_the_cpu_fills() -> None:
+    """index_fill() takes one, as indexing does: PyTorch's own tests of devices give it one."""
+    filled = torch.zeros(3, device="axl").index_fill(0, torch.tensor([0, 2]), 1.0)
+
+    assert torch.equal(filled.cpu(), torch.tensor([1.0, 0.0, 1.0]))
+
+
 def test_an_index_outside_is_an_error() -> None:
     """It surfaces at the next synchronisation, with the operator's name and the index."""
     with pytest.raises(RuntimeError, match="index"):

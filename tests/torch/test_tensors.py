@@ -40,6 +40,17 @@ def test_a_strided_view_moves_as_its_elements(dtype: torch.dtype) -> None:
     assert device.cpu().equal(base)
 
 
+@pytest.mark.parametrize(
+    "dtype", [torch.uint16, torch.uint32, torch.uint64, torch.float8_e5m2], ids=str
+)
+def test_elements_that_the_device_cannot_add_move_as_bits(dtype: torch.dtype) -> None:
+    """What has no arithmetic there becomes contiguous there."""
+    numbers = torch.arange(12).to(dtype).reshape(3, 4)
+    moved = numbers.to("axl").t().contiguous()
+
+    assert torch.equal(moved.cpu().float(), numbers.t().float())
+
+
 def test_conversion_on_the_way_gives_the_cpus_values() -> None:
     """A copy that changes the type rounds as the CPU does."""
     source = torch.randn(100) * 1000
@@ -86,13 +97,15 @@ def test_resize_keeps_what_fits() -> None:
 
 
 def test_mixed_devices_are_refused() -> None:
-    """A tensor of the CPU beside one of axl is an error; a number is not."""
+    """A tensor of the CPU beside one of axl is an error; a number that is only read is not."""
     device = torch.ones(2, device="axl")
 
     with pytest.raises(RuntimeError, match="same device"):
         device + torch.ones(2)
     with pytest.raises(RuntimeError, match="same device"):
         torch.special.zeta(device, torch.ones(2))
+    with pytest.raises(RuntimeError, match="same device"):
+        torch.nonzero(device, out=torch.empty([], dtype=torch.long))
     assert (device + torch.tensor(1.0)).cpu().tolist() == [2.0, 2.0]
 
 

@@ -115,12 +115,40 @@ void device_to_host(const at::Tensor& dst, const at::Tensor& src, bool non_block
   dst.copy_(host);
 }
 
-// Complex numbers move as pairs where the device has no element of their size.
+// A type of the same size that the device has, or none: to move bits without looking at them.
+std::optional<at::ScalarType> same_bits(at::ScalarType type) {
+  switch (type) {
+    case at::kUInt16:
+      return at::kShort;
+    case at::kUInt32:
+      return at::kInt;
+    case at::kUInt64:
+      return at::kLong;
+    case at::kFloat8_e4m3fn:
+    case at::kFloat8_e4m3fnuz:
+    case at::kFloat8_e5m2:
+    case at::kFloat8_e5m2fnuz:
+    case at::kFloat8_e8m0fnu:
+      return at::kByte;
+    default:
+      return std::nullopt;
+  }
+}
+
+// Of one type that the device does not have. Complex numbers move as pairs.
+void move_unknown(const at::Tensor& dst, const at::Tensor& src) {
+  if (std::optional<at::ScalarType> type = same_bits(src.scalar_type())) {
+    copy_on_device(dst.view(*type), src.view(*type), kWhat);
+    return;
+  }
+  TORCH_CHECK(src.is_complex(), "axl has no ", src.scalar_type(),
+              " tensors that are not contiguous: keep them on the CPU");
+  copy_on_device(at::view_as_real(dst), at::view_as_real(src), kWhat);
+}
+
 void within_device(const at::Tensor& dst, const at::Tensor& src) {
   if (src.scalar_type() == dst.scalar_type() && !has_dtype(src.scalar_type())) {
-    TORCH_CHECK(src.is_complex(), "axl has no ", src.scalar_type(),
-                " tensors that are not contiguous: keep them on the CPU");
-    copy_on_device(at::view_as_real(dst), at::view_as_real(src), kWhat);
+    move_unknown(dst, src);
     return;
   }
   if (has_dtype(src.scalar_type()) && has_dtype(dst.scalar_type())) {

@@ -40,6 +40,7 @@ bool takes_cpu_tensors(const std::string& name) {
       "aten::index",
       "aten::index_put_",
       "aten::_index_put_impl_",
+      "aten::index_fill_",
       "aten::index_put",
       "aten::_pack_padded_sequence",
       "aten::index.out",
@@ -106,14 +107,15 @@ class Call {
     }
   }
 
-  // A number may come from the CPU; a tensor may not.
+  // A number may come from the CPU; a tensor, and what is written, may not.
   void check_device(const c10::IValue& value, const c10::Argument& formal) const {
     if (!value.isTensor() || !value.toTensor().defined() || takes_cpu_tensors(schema_.name())) {
       return;
     }
     const at::Tensor& tensor = value.toTensor();
-    TORCH_CHECK(!device_.has_value() || tensor.device() == *device_ ||
-                    (tensor.device().is_cpu() && tensor.dim() == 0),
+    bool is_number =
+        tensor.device().is_cpu() && tensor.dim() == 0 && formal.alias_info() == nullptr;
+    TORCH_CHECK(!device_.has_value() || tensor.device() == *device_ || is_number,
                 "Expected all tensors to be on the same device, but found at least two devices, ",
                 *device_, " and ", tensor.device(), "! (argument '", formal.name(), "' of ",
                 schema_.name(), ")");

@@ -35,6 +35,9 @@ struct Gather {
   template <typename Op>
   static void run(Op& op, const at::Tensor& self, int64_t dim, const at::Tensor& index, bool) {
     at::Tensor out = at_least_1d(op.outputs[0]);
+    if (index.numel() == 0) {
+      return;  // of any number of dimensions
+    }
     Commands{op.what, self.scalar_type()}.gather(out, at_least_1d(self), at_least_1d(index),
                                                  at::maybe_wrap_dim(dim, out.dim()));
   }
@@ -53,6 +56,9 @@ struct ScatterTensor {
   static void run(Op& op, const at::Tensor& self, int64_t dim, const at::Tensor& index,
                   const at::Tensor& src) {
     start_from(op.outputs[0], self);
+    if (index.numel() == 0) {
+      return;  // of any number of dimensions
+    }
     at::Tensor out = at_least_1d(op.outputs[0]), places = at_least_1d(index);
     at::Tensor part = at_least_1d(src);
     for (int64_t each = 0; each < part.dim(); ++each) {
@@ -68,6 +74,9 @@ struct ScatterNumber {
   static void run(Op& op, const at::Tensor& self, int64_t dim, const at::Tensor& index,
                   const at::Scalar& value) {
     start_from(op.outputs[0], self);
+    if (index.numel() == 0) {
+      return;  // of any number of dimensions
+    }
     at::Tensor out = at_least_1d(op.outputs[0]), places = at_least_1d(index);
     Commands{op.what, self.scalar_type()}.scatter(out, AXL_SCATTER_SET, value.toDouble(), places,
                                                   at::maybe_wrap_dim(dim, out.dim()),
@@ -241,10 +250,15 @@ at::Tensor& arange_out(const at::Scalar& start, const at::Scalar& end, const at:
   }
   at::Tensor steps = counting(out.device().index(), count);
   at::ScalarType compute = integers ? at::kLong : at::kDouble;
-  at::Tensor target = out.dim() == 1 ? out : out.view({count});
+  bool in_place = out.dim() == 1 || out.is_contiguous();
+  at::Tensor target =
+      in_place ? out.view({count}) : empty({count}, out.scalar_type(), out.device().index());
   launch(target, AXL_OPCODE_BINARY, AXL_BINARY_ADD, compute, shape_of(target.sizes()),
          {immediate(start, compute), operand(steps), operand(target)},
          {parameter(step, compute), 0}, "aten::arange");
+  if (!in_place) {
+    out.copy_(target.view(out.sizes()));
+  }
   return out;
 }
 
