@@ -20,6 +20,7 @@ from diag.topo.model import Endpoint, Rack
 from diag.tui.latencies import Captured, captured
 from diag.tui.picture import Picture
 
+_DEVICES: Final = Path("/sys/bus/pci/devices")
 _TIMEOUT_S: Final = 20.0
 CAPTURE_S: Final = 10
 
@@ -51,14 +52,15 @@ def actions(picture: Picture, address: str | None) -> list[Action]:
     found = [Action("save a snapshot of the rack", lambda: _save(picture.rack))]
     member = picture.members.get(address or "")
     where = _control(picture.rack)
-    if where is None:
+    if where is not None:
+        found.append(_capture_action(where))
+    if not isinstance(member, Endpoint):
         return found
-    found.append(_capture_action(where))
-    return [*found, *_on_rack(where, member)] if isinstance(member, Endpoint) else found
+    return [*found, *(_on_driver(picture, member) if where is None else _on_rack(where, member))]
 
 
 def _control(rack: Rack) -> Path | None:
-    """The folder of an embedded rack; a kernel driver's endpoints are reset by root, not here."""
+    """The folder of an embedded rack."""
     kind, _, folder = rack.source.partition(":")
     return Path(folder) if kind == "rack" and folder.startswith("/") else None
 
@@ -82,6 +84,33 @@ def _on_rack(where: Path, endpoint: Endpoint) -> list[Action]:
         " endpoints lose them.",
     )
     return [reset, restart]
+
+
+def _on_driver(picture: Picture, endpoint: Endpoint) -> list[Action]:
+    """Of the kernel's endpoints: what this user may do to them."""
+    reset = _DEVICES / endpoint.bdf / "reset"
+    if picture.rack.source != "kernel" or not os.access(reset, os.W_OK):
+        return []
+    readings = picture.sample.readings.get(endpoint.n)
+    clients = (readings and readings.clients) or ()
+    names = ", ".join(f"{each.name or '?'} (pid {each.pid})" for each in clients)
+    users = f"{names} lose their jobs" if names else "no program is seen to use it"
+    return [
+        Action(
+            f"reset endpoint {endpoint.n}",
+            lambda: _write(reset, f"endpoint {endpoint.n} was reset"),
+            f"Resets endpoint {endpoint.n} ({endpoint.bdf}), what is in its memory is lost: "
+            f"{users}.",
+        )
+    ]
+
+
+def _write(attribute: Path, done: str) -> Done:
+    try:
+        attribute.write_text("1")
+    except OSError as error:
+        raise ActionError(f"{attribute}: {error.strerror}") from None
+    return Done(done)
 
 
 def _capture_action(where: Path) -> Action:

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +15,7 @@ import pytest
 from textual.pilot import Pilot
 
 from diag.model.rack.launch import RunningRack
+from diag.topo.sampling import Client, Readings
 from diag.topo.sources import follow, open_source
 from diag.trace.switch import Switch
 from diag.tui import detail
@@ -143,6 +146,28 @@ def test_other_sources_offer_nothing_that_changes_a_device(running: RunningRack)
     assert len(actions(picture(running), EP0)) == 4
     recorded = Painter().add(sample(0, rack()))
     assert [a.warning for a in actions(recorded, "0000:05:00.0")] == [None]
+
+
+def test_the_kernel_resets_an_endpoint_for_who_may(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its file in sysfs, if that can be written; who uses it stands in the question."""
+    monkeypatch.setattr("diag.tui.actions._DEVICES", tmp_path)
+    tree = dataclasses.replace(rack(), source="kernel")
+    reading = Readings(clients=(Client(77, "train"),))
+    shown = Painter().add(dataclasses.replace(sample(0, tree), readings={0: reading}))
+    first = tree.endpoints[0].bdf
+    assert len(actions(shown, first)) == 1
+
+    (tmp_path / first).mkdir()
+    (tmp_path / first / "reset").touch()
+    reset = actions(shown, first)[1]
+    assert "train (pid 77)" in (reset.warning or "")
+    assert "endpoint 0 was reset" in reset.run().text
+    assert (tmp_path / first / "reset").read_text() == "1"
+    shutil.rmtree(tmp_path / first)
+    with pytest.raises(ActionError, match="No such file"):
+        reset.run()
 
 
 def test_readonly_has_no_actions_at_all() -> None:
