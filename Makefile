@@ -22,8 +22,10 @@ test: setup lint ## every test that this machine can run; what was skipped and w
 check: setup lint ## the fast subset
 	@$(PYTHON) -m pytest -q -m "not slow and not guest" $(PYTEST_ARGS)
 
-test-torch: setup ## PyTorch's operator database on axl (long); docs/reference/torch-operators.md
+test-torch: setup ## suites of PyTorch and SciPy on axl (half an hour); their tables in docs/reference
 	@$(PYTHON) -m tests.torch.suites.opinfo --out docs/reference/torch-operators.md
+	@$(PYTHON) -m tests.torch.suites.generic --out docs/reference/torch-generic.md
+	@$(PYTHON) -m tests.torch.suites.array_api --out docs/reference/torch-array-api.md
 
 bench: setup ## benchmarks beside their peers, interleaved; out/bench.json
 	@$(PYTHON) -m tests.bench --out out/bench.json

@@ -17,9 +17,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from diag.lab.cache import cache_dir, locked
 from diag.lab.errors import CannotInstallError
+
+Kind = Literal["deb", "deb-src"]
 
 _DOWNLOAD_TIMEOUT_S = 900
 _STABLE_NAMES = {"stable", "oldstable", "oldoldstable"}
@@ -146,15 +149,16 @@ def private_config(root: Path, acquire: str) -> str:
 
 
 @contextmanager
-def archive_of(suites: Sequence[str]) -> Iterator[Archive]:
+def archive_of(suites: Sequence[str], kind: Kind = "deb") -> Iterator[Archive]:
     """Packages of some suites of the machine's mirror, for one process at a time.
 
+    `kind` chooses between binary packages and the sources that they are made of.
     Package lists and downloads are removed at the end of a successful use; after a failure
     they stay, so that the next try goes on from there.
     """
-    root = cache_dir() / "apt" / "+".join(suites)
+    root = cache_dir() / "apt" / "+".join([*suites, *([] if kind == "deb" else [kind])])
     with locked(root.parent / f".{root.name}.lock"):
-        archive = Archive(suites, root)
+        archive = Archive(suites, root, kind)
         archive.update()
         yield archive
         shutil.rmtree(root)
@@ -163,9 +167,10 @@ def archive_of(suites: Sequence[str]) -> Iterator[Archive]:
 class Archive:
     """A private apt root with the package lists of `suites`; see `archive_of`."""
 
-    def __init__(self, suites: Sequence[str], root: Path) -> None:
+    def __init__(self, suites: Sequence[str], root: Path, kind: Kind = "deb") -> None:
         self.suites = tuple(suites)
         self.root = root
+        self.kind = kind
 
     def update(self) -> None:
         """Make the root and fetch the package lists."""
@@ -190,9 +195,16 @@ class Archive:
         self._run(command, cwd=self.root / "archives")
         return self._files(listed)
 
+    def source(self, package: str) -> list[Path]:
+        """Download the files of a source package (`kind` is "deb-src"), not unpacked."""
+        command = ["apt-get", "-qq", "source", "--only-source", "--download-only", package]
+        listed = self._run([*command, "--print-uris"], cwd=self.root / "listing")
+        self._run(command, cwd=self.root / "archives")
+        return self._files(listed)
+
     def _files(self, listed: str) -> list[Path]:
-        """The .deb files that a `--print-uris` listing names."""
-        names = re.findall(r"^'\S+' (\S+\.deb) ", listed, re.MULTILINE)
+        """The files of packages that a `--print-uris` listing names."""
+        names = re.findall(r"^'\S+' (\S+\.(?:deb|dsc|tar\.\w+)) ", listed, re.MULTILINE)
         files = [self.root / "archives" / name for name in names]
         missing = [str(path) for path in files if not path.is_file()]
         if missing or not files:
@@ -238,7 +250,7 @@ class Archive:
             (self.root / folder).mkdir(parents=True, exist_ok=True)
         (self.root / "status").touch()
         signed = f"[signed-by={mirror.keyring}] " if mirror.keyring else ""
-        lines = [f"deb {signed}{mirror.uri} {suite} main\n" for suite in self.suites]
+        lines = [f"{self.kind} {signed}{mirror.uri} {suite} main\n" for suite in self.suites]
         (self.root / "sources.list").write_text("".join(lines))
         machine = _output(["apt-config", "dump"], os.environ.copy())
         (self.root / "apt.conf").write_text(private_config(self.root, machine))

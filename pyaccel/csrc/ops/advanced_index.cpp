@@ -243,10 +243,10 @@ bool filled_by_mask(at::Tensor& self, const Indices& indices, const at::Tensor& 
 }
 
 void check_put(const at::Tensor& self, const Indices& indices, const at::Tensor& values) {
-  TORCH_CHECK_INDEX(self.scalar_type() == values.scalar_type(),
-                    "Index put requires the source and destination dtypes match, got ",
-                    self.scalar_type(), " for the destination and ", values.scalar_type(),
-                    " for the source.");
+  TORCH_CHECK(self.scalar_type() == values.scalar_type(),
+              "Index put requires the source and destination dtypes match, got ",
+              self.scalar_type(), " for the destination and ", values.scalar_type(),
+              " for the source.");
   TORCH_CHECK(at::has_internal_overlap(self) != at::MemOverlap::Yes,
               "index_put_(): several elements of the tensor share a place in memory; clone() it "
               "first");

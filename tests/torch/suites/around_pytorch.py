@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+"""A pytest plugin around PyTorch's own tests, which are of an earlier version than PyTorch."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.testing._internal import common_cuda
+
+# What they import and the installed version lacks.
+if not hasattr(common_cuda, "tf32_is_not_fp32"):
+    common_cuda.tf32_is_not_fp32 = lambda: True
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown() -> None:
+    """What a test has the device do belongs to that test, also if it goes wrong later."""
+    torch.axl.synchronize()
