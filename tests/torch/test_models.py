@@ -14,6 +14,8 @@ import pytest
 import torch
 from torch import nn
 
+from tests.torch.networks import Recurrent, Transformer
+
 STEPS = 12
 TOLERANCE = 2e-3
 
@@ -25,48 +27,6 @@ OPTIMISERS: dict[str, Callable[[Any], torch.optim.Optimizer]] = {
     "adamw": lambda p: torch.optim.AdamW(p, lr=0.01, foreach=False),
     "adamw-foreach": lambda p: torch.optim.AdamW(p, lr=0.01, foreach=True),
 }
-
-
-class Recurrent(nn.Module):
-    """Characters in, the next character out."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.embedding = nn.Embedding(11, 8)
-        self.lstm = nn.LSTM(8, 12, batch_first=True)
-        self.head = nn.Linear(12, 11)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(N, T) characters to (N * T, 11) scores."""
-        return self.head(self.lstm(self.embedding(x))[0]).flatten(0, 1)
-
-
-class Transformer(nn.Module):
-    """One block with causal attention; dropout is the caller's choice."""
-
-    def __init__(self, dropout: float = 0.0) -> None:
-        super().__init__()
-        self.tokens = nn.Embedding(11, 16)
-        self.places = nn.Embedding(6, 16)
-        self.first, self.second = nn.LayerNorm(16), nn.LayerNorm(16)
-        self.qkv, self.out = nn.Linear(16, 48), nn.Linear(16, 16)
-        self.mlp = nn.Sequential(nn.Linear(16, 32), nn.GELU(), nn.Linear(32, 16))
-        self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(16, 11)
-
-    def attend(self, x: torch.Tensor) -> torch.Tensor:
-        """Causal self-attention with two heads."""
-        n, t, _ = x.shape
-        q, k, v = (each.view(n, t, 2, 8).transpose(1, 2) for each in self.qkv(x).chunk(3, -1))
-        mixed = nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
-        return self.out(mixed.transpose(1, 2).reshape(n, t, 16))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(N, T) characters to (N * T, 11) scores."""
-        h = self.tokens(x) + self.places(torch.arange(x.shape[1], device=x.device))
-        h = h + self.dropout(self.attend(self.first(h)))
-        h = h + self.dropout(self.mlp(self.second(h)))
-        return self.head(h).flatten(0, 1)
 
 
 def mlp() -> nn.Module:
@@ -141,17 +101,18 @@ def test_cnn(optimiser: str) -> None:
 
 def test_lstm() -> None:
     """Embedding, LSTM, cross entropy."""
-    check_training(Recurrent(), characters(), "adam-foreach")
+    check_training(Recurrent(11, 12), characters(), "adam-foreach")
 
 
 def test_transformer() -> None:
     """Layer norm, attention, GELU, embeddings."""
-    check_training(Transformer(), characters(), "adamw-foreach")
+    check_training(Transformer(11, 6, 16), characters(), "adamw-foreach")
 
 
 def test_transformer_with_dropout() -> None:
     """Its random numbers are the device's own, so only the counter and the trend are checked."""
-    losses = train(Transformer(0.1), characters(), OPTIMISERS["adamw-foreach"], "axl")
+    model = Transformer(11, 6, 16, dropout=0.1)
+    losses = train(model, characters(), OPTIMISERS["adamw-foreach"], "axl")
 
     assert torch.axl.fallbacks() == {}
     assert min(losses[-3:]) < losses[0]

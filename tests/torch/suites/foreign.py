@@ -19,8 +19,8 @@ import yaml
 
 from pyaccel import testing
 
-TEST_S: Final = 60
-"""Of one test."""
+TEST_S: Final = 300
+"""Of one test: some read a million elements one by one, and each is a round trip."""
 PROCESS_S: Final = 3600
 SKIPPED: Final = "skipped by itself"
 STATUSES: Final = ("passed", "failed", "excluded", "fails on the CPU too", SKIPPED)
