@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from diag.printable import printable
@@ -50,7 +50,7 @@ def _endpoint_blocks(picture: Picture, history: History, endpoint: Endpoint) -> 
         _identity(endpoint, readings),
         _flows(picture, history, endpoint.n, name),
         _telemetry(history, name, readings),
-        _queues(readings),
+        _queues(readings, history.queue_rates(name)),
         _latencies(history.captured, name),
         *_clients(readings),
         _links(picture, endpoint),
@@ -166,25 +166,26 @@ def _telemetry(history: History, name: str, readings: Readings | None) -> Block:
     return Block("telemetry", tuple(lines))
 
 
-def _queues(readings: Readings | None) -> Block:
+def _queues(readings: Readings | None, rates: Mapping[int, float | None]) -> Block:
     if readings is None or readings.queues is None:
         return Block("queues", (text("they cannot be seen from here", "dim"),))
     if not readings.queues:
         return Block("queues", (text("none in use", "dim"),))
-    head = text("queue  state    pending/slots  completions  interrupts", "dim")
-    return Block("queues", (head, *(_queue(queue) for queue in readings.queues)))
+    head = text("queue state   pending/slots in flight    done     /s interrupts", "dim")
+    rows = (_queue(queue, rates.get(queue.number)) for queue in readings.queues)
+    return Block("queues", (head, *rows))
 
 
-def _queue(queue: Queue) -> Line:
+def _queue(queue: Queue, rate: float | None) -> Line:
+    """What waits in its ring, what has not ended, what has, how fast, and who was told."""
     halted = queue.state == "halted"
     state = "HALTED" if halted else queue.state
-    waiting = queue.in_flight if queue.pending_slots is None else queue.pending_slots
-    fill = f"{_dash(waiting)}/{queue.slots}"
-    rest = f"{fill:>13}  {_dash(queue.completions_count):>11}  {_dash(queue.interrupts_count):>10}"
+    fill = f"{_dash(queue.pending_slots)}/{queue.slots}"
+    done = f"{si(queue.completions_count):>7} {si(rate):>6} {si(queue.interrupts_count):>10}"
     return (
-        Cell(f"{queue.number:>5}  "),
+        Cell(f"{queue.number:>5} "),
         Cell(padded(state, 7, right=False), "bad" if halted else "ok"),
-        Cell(f"  {rest}"),
+        Cell(f" {fill:>13} {_dash(queue.in_flight):>9} {done}"),
     )
 
 

@@ -43,6 +43,8 @@ class _Last:
 
     time_ns: int
     telemetry: Telemetry
+    completions: Mapping[int, int | None]
+    """By number of the queue."""
 
 
 class Series:
@@ -72,6 +74,7 @@ class History:
         self._kept = kept
         self._last: dict[str, _Last] = {}
         self._series: dict[str, dict[str, Series]] = {}
+        self._queue_rates: dict[str, dict[int, float | None]] = {}
         self.captured: Captured | None = None
         """What the last capture from the screen told."""
 
@@ -87,11 +90,18 @@ class History:
         series = self._series.get(name, {}).get(figure)
         return [] if series is None else series.newest(count)
 
+    def queue_rates(self, name: str) -> Mapping[int, float | None]:
+        """Completions per second by queue of the endpoint of that name, in the newest sample."""
+        return self._queue_rates.get(name, {})
+
     def _add(self, name: str, sample: Sample, n: int) -> Values:
         readings = sample.readings.get(n)
         telemetry = Telemetry() if readings is None else readings.telemetry
-        now = _Last(sample.time_ns, telemetry)
-        values: dict[str, float | None] = _rates(self._last.get(name), now)
+        queues = () if readings is None or readings.queues is None else readings.queues
+        completions = {queue.number: queue.completions_count for queue in queues}
+        now, before = _Last(sample.time_ns, telemetry, completions), self._last.get(name)
+        values: dict[str, float | None] = _rates(before, now)
+        self._queue_rates[name] = _queue_rates(before, now)
         for gauge, member in GAUGES.items():
             values[gauge] = getattr(telemetry, member)
         values[PENDING] = _pending(None if readings is None else readings.queues)
@@ -112,13 +122,28 @@ def _pending(queues: Iterable[Queue] | None) -> int | None:
 
 
 def _rates(before: _Last | None, now: _Last) -> dict[str, float | None]:
-    """Rates per second; None where there is nothing to compare with, or the counter went back."""
-    rates: dict[str, float | None] = dict.fromkeys(COUNTERS)
-    if before is None or now.time_ns <= before.time_ns:
-        return rates
-    seconds = (now.time_ns - before.time_ns) / 1e9
-    for name, member in COUNTERS.items():
-        old, new = getattr(before.telemetry, member), getattr(now.telemetry, member)
-        if old is not None and new is not None and new >= old:
-            rates[name] = (new - old) / seconds
-    return rates
+    if before is None:
+        return dict.fromkeys(COUNTERS)
+    ns = now.time_ns - before.time_ns
+    return {
+        name: _rate(getattr(before.telemetry, member), getattr(now.telemetry, member), ns)
+        for name, member in COUNTERS.items()
+    }
+
+
+def _queue_rates(before: _Last | None, now: _Last) -> dict[int, float | None]:
+    """A queue that was made anew counts from zero: like a counter that went back."""
+    if before is None:
+        return dict.fromkeys(now.completions)
+    ns = now.time_ns - before.time_ns
+    return {
+        number: _rate(before.completions.get(number), count, ns)
+        for number, count in now.completions.items()
+    }
+
+
+def _rate(old: int | None, new: int | None, ns: int) -> float | None:
+    """Per second; None where there is nothing to compare with, or the counter went back."""
+    if old is None or new is None or new < old or ns <= 0:
+        return None
+    return (new - old) * 1e9 / ns

@@ -17,9 +17,10 @@ from typer.testing import CliRunner, Result
 import diag.tui.cli
 from diag.model.rack.launch import RunningRack
 from diag.schemas import text
-from diag.topo.sampling import Client, Recovery
+from diag.topo.sampling import Client, Queue, Recovery
 from diag.tui import machine, modes
 from diag.tui.picture import Painter
+from diag.tui.series import History
 from tests.build.racks import runtime_directory
 from tests.build.samples import Script, rack, readings, sample, steady, troubled
 
@@ -92,6 +93,23 @@ def test_counters_that_go_back_give_no_rate() -> None:
     assert back.values[0]["h2d"] is None
     still = painter.add(sample(6, time_ns=9_000_000_000))
     assert still.values[0]["h2d"] is None
+
+
+def test_a_queue_s_rate_is_of_its_own_completions() -> None:
+    """Per second between two samples; unknown at first, and of a queue that was made anew."""
+    history, name = History(), rack().endpoints[0].key
+    counts = {1: (100, None), 2: (350, 10), 3: (400, 5)}
+    seen = []
+    for second, (first, other) in counts.items():
+        made = [Queue(0, "ready", 256, 0, 0, first, 0)]
+        if other is not None:
+            made.append(Queue(3, "ready", 256, 0, 0, other, 0))
+        shown = dataclasses.replace(sample(0), time_ns=second * 10**9)
+        readings = {0: dataclasses.replace(shown.readings[0], queues=tuple(made))}
+        history.add(dataclasses.replace(shown, readings=readings))
+        seen.append(dict(history.queue_rates(name)))
+
+    assert seen == [{0: None}, {0: 250.0, 3: None}, {0: 50.0, 3: None}]
 
 
 def test_a_table_has_dashes_for_what_is_not_known() -> None:
