@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Generator
 
 import hypothesis
@@ -11,6 +12,11 @@ import pytest
 # An example takes as long as the machine is busy: no test asserts wall time.
 hypothesis.settings.register_profile("axl", deadline=None)
 hypothesis.settings.load_profile("axl")
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, and every program that
+# they start inherits that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

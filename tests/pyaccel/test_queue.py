@@ -8,7 +8,6 @@ import gc
 import os
 import signal
 import threading
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -428,15 +427,7 @@ def test_submitted_buffers_are_kept_until_the_work_ended(device, queue) -> None:
     assert (out.read() == 7).all()
 
 
-@pytest.fixture
-def heeds_ctrl_c() -> Iterator[None]:
-    """SIGINT raises KeyboardInterrupt, also where a shell started the tests in the background."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-def test_an_endless_wait_can_be_interrupted(device, queue, heeds_ctrl_c) -> None:
+def test_an_endless_wait_can_be_interrupted(device, queue) -> None:
     """Ctrl-C reaches a thread that waits for ever; the work goes on."""
     word = device.empty((1,), "int64")
     queue.fence_wait(word, 1)
