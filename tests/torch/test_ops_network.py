@@ -159,6 +159,17 @@ def test_arange(arguments: tuple[float, ...]) -> None:
     assert torch.axl.fallbacks() == {}
 
 
+def test_arange_refuses_what_has_no_length() -> None:
+    """A length that is no int64 is an error, as on the CPU; an output of another length warns."""
+    for bounds in ((0, 2**63 - 1, 1e-3), (-(2**63), 2**63 - 1, 1)):
+        with pytest.raises(RuntimeError, match="overflow"):
+            torch.arange(*bounds, device="axl")
+    out = torch.empty(1, 49, device="axl")
+    with pytest.warns(UserWarning, match="The out tensor will be resized"):
+        torch.arange(1, -1, -1, out=out)
+    assert out.cpu().tolist() == [1.0, 0.0]
+
+
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("kind", ["LSTM", "GRU"])
 def test_recurrent_cells(kind: str, bias: bool) -> None:

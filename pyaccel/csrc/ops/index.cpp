@@ -217,6 +217,12 @@ at::Tensor counting(c10::DeviceIndex device, int64_t count) {
   return out;
 }
 
+// As a double, so that no sum overflows. 2^63 is no int64_t any more.
+void check_length(double first, double last, double by) {
+  double length = std::ceil((last - first) / by);
+  TORCH_CHECK(length >= 0 && length < 0x1p63, "invalid size, possible overflow?");
+}
+
 int64_t length_of(const at::Scalar& start, const at::Scalar& end, const at::Scalar& step,
                   bool integers) {
   if (integers) {
@@ -224,6 +230,7 @@ int64_t length_of(const at::Scalar& start, const at::Scalar& end, const at::Scal
     TORCH_CHECK(by != 0, "step must be nonzero");
     TORCH_CHECK((by > 0) == (last >= first) || last == first,
                 "upper bound and larger bound inconsistent with step sign");
+    check_length(static_cast<double>(first), static_cast<double>(last), static_cast<double>(by));
     return (last - first + by - (by > 0 ? 1 : -1)) / by;
   }
   double by = step.toDouble();
@@ -231,6 +238,7 @@ int64_t length_of(const at::Scalar& start, const at::Scalar& end, const at::Scal
   TORCH_CHECK(
       (by > 0) == (end.toDouble() >= start.toDouble()) || end.toDouble() == start.toDouble(),
       "upper bound and larger bound inconsistent with step sign");
+  check_length(start.toDouble(), end.toDouble(), by);
   return static_cast<int64_t>(std::ceil((end.toDouble() - start.toDouble()) / by));
 }
 
@@ -243,7 +251,12 @@ at::Tensor& arange_out(const at::Scalar& start, const at::Scalar& end, const at:
   bool integers = at::isIntegralType(out.scalar_type(), true);
   int64_t count = length_of(start, end, step, integers);
   if (out.numel() != count) {
-    resize_output(out, {count}, {});
+    if (out.numel() > 0) {
+      TORCH_WARN("The number of elements in the out tensor of shape ", out.sizes(), " is ",
+                 out.numel(), " and the computed number of elements is ", count,
+                 ". The out tensor will be resized to a tensor of shape (", count, ",).");
+    }
+    out.resize_({count});
   }
   if (count == 0) {
     return out;

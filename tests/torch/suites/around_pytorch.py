@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch.testing._internal import common_cuda
+from torch.testing._internal import common_cuda, common_mkldnn
 
 # What they import and the installed version lacks.
 if not hasattr(common_cuda, "tf32_is_not_fp32"):
     common_cuda.tf32_is_not_fp32 = lambda: True
+if not hasattr(common_mkldnn, "bf32_on_and_off"):
+    common_mkldnn.bf32_on_and_off = lambda *_tolerance: lambda test: test
 
 
 @pytest.hookimpl(trylast=True)
