@@ -192,7 +192,7 @@ def _queue(queue: Queue, rate: float | None) -> Line:
 def _latencies(found: Captured | None, name: str) -> Block:
     """Of the last capture, since nothing else counts them."""
     if found is None:
-        why = f"{DASH} no driver counts it; capture some seconds of it: x"
+        why = f"{DASH} no driver counts it; on embedded racks x captures it"
         return Block("latency by opcode", (text(why, "dim"),))
     lines = [text(f"captured at {clock_time(found.wall_ns)}", "dim")]
     rows = found.by_endpoint.get(name, ())
