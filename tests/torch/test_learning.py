@@ -18,6 +18,7 @@ from torch import nn
 
 from diag.lab.supervisor import CHECKOUT
 from tests.torch.networks import Recurrent, Transformer
+from tests.torch.training import losses
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -52,14 +53,8 @@ def accuracy(make: Callable[[], nn.Module], device: str) -> float:
     model = make().to(device)
     images, labels = (each.to(device) for each in digits())
     optimiser = torch.optim.Adam(model.parameters(), lr=3e-3)
-    for epoch in range(EPOCHS):
-        for start in range(0, TRAIN, BATCH):
-            if (epoch, start) == (0, BATCH):
-                torch.axl.reset_fallbacks()
-            batch = slice(start, start + BATCH)
-            optimiser.zero_grad()
-            nn.functional.cross_entropy(model(images[batch]), labels[batch]).backward()
-            optimiser.step()
+    starts = list(range(0, TRAIN, BATCH)) * EPOCHS
+    losses(model, optimiser, ((images[s : s + BATCH], labels[s : s + BATCH]) for s in starts))
     model.eval()
     with torch.no_grad():
         right = model(images[TRAIN:]).argmax(1) == labels[TRAIN:]
@@ -92,23 +87,14 @@ def batches(numbers: torch.Tensor) -> Iterator[tuple[torch.Tensor, torch.Tensor]
         yield rows[:, :-1].contiguous(), rows[:, 1:].flatten()
 
 
-def losses(make: Callable[[int], nn.Module], device: str) -> list[float]:
+def losses_on(device: str, make: Callable[[int], nn.Module]) -> list[float]:
     """Of every step of AdamW on the licence."""
     numbers, vocabulary = text()
     torch.manual_seed(4)
     model = make(vocabulary).to(device)
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-2)
-    found = []
-    for step, batch in enumerate(batches(numbers)):
-        if step == 1:
-            torch.axl.reset_fallbacks()
-        source, target = (each.to(device) for each in batch)
-        optimiser.zero_grad()
-        loss = nn.functional.cross_entropy(model(source), target)
-        loss.backward()
-        optimiser.step()
-        found.append(loss.detach())
-    return [float(each) for each in found]
+    moved = ((source.to(device), target.to(device)) for source, target in batches(numbers))
+    return losses(model, optimiser, moved)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +104,7 @@ def losses(make: Callable[[int], nn.Module], device: str) -> list[float]:
 )
 def test_characters_are_learned(make: Callable[[int], nn.Module]) -> None:
     """The loss of every step is the CPU's, and falls by a third, without a fallback."""
-    expected, actual = losses(make, "cpu"), losses(make, "axl")
+    expected, actual = losses_on("cpu", make), losses_on("axl", make)
 
     assert torch.axl.fallbacks() == {}
     assert actual == pytest.approx(expected, rel=LOSS_TOLERANCE)

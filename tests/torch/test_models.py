@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from itertools import repeat
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ import torch
 from torch import nn
 
 from tests.torch.networks import Recurrent, Transformer
+from tests.torch.training import losses
 
 STEPS = 12
 TOLERANCE = 2e-3
@@ -59,20 +61,10 @@ def train(
     optimiser: Callable[[Any], torch.optim.Optimizer],
     device: str,
 ) -> list[float]:
-    """Losses of every step; fallbacks are counted from the second one on."""
+    """Losses of every step with the same batch."""
     model = copy.deepcopy(model).to(device)
     source, target = (each.to(device) for each in data)
-    steps = optimiser(model.parameters())
-    losses = []
-    for step in range(STEPS):
-        if step == 1:
-            torch.axl.reset_fallbacks()
-        steps.zero_grad()
-        loss = nn.functional.cross_entropy(model(source), target)
-        loss.backward()
-        steps.step()
-        losses.append(loss.detach())
-    return [float(loss) for loss in losses]
+    return losses(model, optimiser(model.parameters()), repeat((source, target), STEPS))
 
 
 def check_training(
@@ -112,10 +104,10 @@ def test_transformer() -> None:
 def test_transformer_with_dropout() -> None:
     """Its random numbers are the device's own, so only the counter and the trend are checked."""
     model = Transformer(11, 6, 16, dropout=0.1)
-    losses = train(model, characters(), OPTIMISERS["adamw-foreach"], "axl")
+    found = train(model, characters(), OPTIMISERS["adamw-foreach"], "axl")
 
     assert torch.axl.fallbacks() == {}
-    assert min(losses[-3:]) < losses[0]
+    assert min(found[-3:]) < found[0]
 
 
 def test_gradient_clipping_and_evaluation() -> None:

@@ -24,8 +24,11 @@ at::Tensor shifted(const Commands& on, const at::Tensor& self, int64_t dim) {
   return result;
 }
 
-int64_t wrapped(const at::Tensor& self, int64_t dim) {
-  return at::maybe_wrap_dim(dim, self.dim());
+// Along 'dim', which stays as 1.
+at::Tensor summed(const Commands& on, const at::Tensor& values, int64_t dim) {
+  at::Tensor sum = scratch(values, kept_sizes(values.sizes(), dim));
+  on.reduce(sum, AXL_REDUCE_SUM, values, dim);
+  return sum;
 }
 
 // A number is a vector of one element here.
@@ -33,82 +36,57 @@ at::Tensor at_least_1d(const at::Tensor& tensor) {
   return tensor.dim() == 0 ? tensor.view({1}) : tensor;
 }
 
+// exp(x) / sum(exp(x)), or the logarithm of that.
+template <bool Log>
 struct Softmax {
   template <typename Op>
   static void run(Op& op, const at::Tensor& given, int64_t dim, bool) {
     at::Tensor self = at_least_1d(given), out = at_least_1d(op.outputs[0]);
-    dim = wrapped(self, dim);
-    Commands on{op.what, working_type(self.scalar_type())};
     if (self.numel() == 0) {
       return;
     }
-    at::Tensor powers = shifted(on, self, dim);
-    at::Tensor sum = scratch(self, kept_sizes(self.sizes(), dim));
-    on.unary(powers, AXL_UNARY_EXP, powers);
-    on.reduce(sum, AXL_REDUCE_SUM, powers, dim);
-    on.binary(out, AXL_BINARY_DIV, powers, sum);
-  }
-};
-
-struct LogSoftmax {
-  template <typename Op>
-  static void run(Op& op, const at::Tensor& given, int64_t dim, bool) {
-    at::Tensor self = at_least_1d(given), out = at_least_1d(op.outputs[0]);
-    dim = wrapped(self, dim);
+    dim = at::maybe_wrap_dim(dim, self.dim());
     Commands on{op.what, working_type(self.scalar_type())};
-    if (self.numel() == 0) {
-      return;
-    }
     at::Tensor difference = shifted(on, self, dim);
-    at::Tensor powers = scratch(self);
-    at::Tensor sum = scratch(self, kept_sizes(self.sizes(), dim));
+    at::Tensor powers = Log ? scratch(self) : difference;
     on.unary(powers, AXL_UNARY_EXP, difference);
-    on.reduce(sum, AXL_REDUCE_SUM, powers, dim);
-    on.unary(sum, AXL_UNARY_LOG, sum);
-    on.binary(out, AXL_BINARY_SUB, difference, sum);
+    at::Tensor sum = summed(on, powers, dim);
+    if constexpr (Log) {
+      on.unary(sum, AXL_UNARY_LOG, sum);
+    }
+    on.binary(out, Log ? AXL_BINARY_SUB : AXL_BINARY_DIV, difference, sum);
   }
 };
 
-// y * (g - sum(g * y))
+// y * (g - sum(g * y)), or g - exp(y) * sum(g).
+template <bool Log>
 struct SoftmaxBackward {
   template <typename Op>
   static void run(Op& op, const at::Tensor& grad, const at::Tensor& output, int64_t dim,
                   at::ScalarType) {
     at::Tensor g = at_least_1d(grad), y = at_least_1d(output), out = at_least_1d(op.outputs[0]);
-    dim = wrapped(y, dim);
+    dim = at::maybe_wrap_dim(dim, y.dim());
     Commands on{op.what, working_type(y.scalar_type())};
-    at::Tensor product = scratch(y);
-    at::Tensor sum = scratch(y, kept_sizes(y.sizes(), dim));
-    on.binary(product, AXL_BINARY_MUL, g, y);
-    on.reduce(sum, AXL_REDUCE_SUM, product, dim);
-    on.ternary(out, AXL_TERNARY_ADDCMUL, product, y, sum, -1);
-  }
-};
-
-// g - exp(y) * sum(g)
-struct LogSoftmaxBackward {
-  template <typename Op>
-  static void run(Op& op, const at::Tensor& grad, const at::Tensor& output, int64_t dim,
-                  at::ScalarType) {
-    at::Tensor g = at_least_1d(grad), y = at_least_1d(output), out = at_least_1d(op.outputs[0]);
-    dim = wrapped(y, dim);
-    Commands on{op.what, working_type(y.scalar_type())};
-    at::Tensor powers = scratch(y);
-    at::Tensor sum = scratch(y, kept_sizes(y.sizes(), dim));
-    on.reduce(sum, AXL_REDUCE_SUM, g, dim);
-    on.unary(powers, AXL_UNARY_EXP, y);
-    on.ternary(out, AXL_TERNARY_ADDCMUL, g, powers, sum, -1);
+    at::Tensor terms = scratch(y);
+    if constexpr (Log) {
+      on.unary(terms, AXL_UNARY_EXP, y);
+      on.ternary(out, AXL_TERNARY_ADDCMUL, g, terms, summed(on, g, dim), -1);
+    } else {
+      on.binary(terms, AXL_BINARY_MUL, g, y);
+      on.ternary(out, AXL_TERNARY_ADDCMUL, terms, y, summed(on, terms, dim), -1);
+    }
   }
 };
 
 TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
-  add_out<at::_ops::_softmax, at::_ops::_softmax_out, at::meta::structured__softmax, Softmax>(m);
+  add_out<at::_ops::_softmax, at::_ops::_softmax_out, at::meta::structured__softmax,
+          Softmax<false>>(m);
   add_out<at::_ops::_log_softmax, at::_ops::_log_softmax_out, at::meta::structured__log_softmax,
-          LogSoftmax>(m);
+          Softmax<true>>(m);
   add_out<at::_ops::_softmax_backward_data, at::_ops::_softmax_backward_data_out,
-          at::meta::structured__softmax_backward_data, SoftmaxBackward>(m);
+          at::meta::structured__softmax_backward_data, SoftmaxBackward<false>>(m);
   add_out<at::_ops::_log_softmax_backward_data, at::_ops::_log_softmax_backward_data_out,
-          at::meta::structured__log_softmax_backward_data, LogSoftmaxBackward>(m);
+          at::meta::structured__log_softmax_backward_data, SoftmaxBackward<true>>(m);
 }
 
 }  // namespace

@@ -168,44 +168,23 @@ at::Tensor isnan(const at::Tensor& self) {
   add_all<at::_ops::name, at::_ops::name##_out, at::_ops::name##_, at::meta::structured_##name, \
           code>(m)
 
+// One command of the device each.
+#define AXL_UNARY_COMMANDS(each)                                                                 \
+  each(acos, ACOS) each(acosh, ACOSH) each(asin, ASIN) each(asinh, ASINH) each(atan, ATAN)       \
+      each(atanh, ATANH) each(ceil, CEIL) each(cos, COS) each(cosh, COSH) each(digamma, DIGAMMA) \
+          each(erf, ERF) each(erfc, ERFC) each(erfinv, ERFINV) each(exp, EXP) each(exp2, EXP2)   \
+              each(expm1, EXPM1) each(floor, FLOOR) each(frac, FRAC) each(lgamma, LGAMMA)        \
+                  each(log, LOG) each(log10, LOG10) each(log1p, LOG1P) each(log2, LOG2)          \
+                      each(neg, NEG) each(reciprocal, RECIPROCAL) each(round, ROUND)             \
+                          each(rsqrt, RSQRT) each(sigmoid, SIGMOID) each(silu, SILU)             \
+                              each(sin, SIN) each(sinh, SINH) each(sqrt, SQRT) each(tan, TAN)    \
+                                  each(tanh, TANH) each(trunc, TRUNC)
+#define AXL_UNARY_COMMAND(name, code) AXL_UNARY_OP(name, Unary<AXL_UNARY_##code>);
+
 TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
-  AXL_UNARY_OP(acos, Unary<AXL_UNARY_ACOS>);
-  AXL_UNARY_OP(acosh, Unary<AXL_UNARY_ACOSH>);
-  AXL_UNARY_OP(asin, Unary<AXL_UNARY_ASIN>);
-  AXL_UNARY_OP(asinh, Unary<AXL_UNARY_ASINH>);
-  AXL_UNARY_OP(atan, Unary<AXL_UNARY_ATAN>);
-  AXL_UNARY_OP(atanh, Unary<AXL_UNARY_ATANH>);
-  AXL_UNARY_OP(ceil, Unary<AXL_UNARY_CEIL>);
-  AXL_UNARY_OP(cos, Unary<AXL_UNARY_COS>);
-  AXL_UNARY_OP(cosh, Unary<AXL_UNARY_COSH>);
-  AXL_UNARY_OP(digamma, Unary<AXL_UNARY_DIGAMMA>);
-  AXL_UNARY_OP(erf, Unary<AXL_UNARY_ERF>);
-  AXL_UNARY_OP(erfc, Unary<AXL_UNARY_ERFC>);
-  AXL_UNARY_OP(erfinv, Unary<AXL_UNARY_ERFINV>);
-  AXL_UNARY_OP(exp, Unary<AXL_UNARY_EXP>);
-  AXL_UNARY_OP(exp2, Unary<AXL_UNARY_EXP2>);
-  AXL_UNARY_OP(expm1, Unary<AXL_UNARY_EXPM1>);
-  AXL_UNARY_OP(floor, Unary<AXL_UNARY_FLOOR>);
-  AXL_UNARY_OP(frac, Unary<AXL_UNARY_FRAC>);
-  AXL_UNARY_OP(lgamma, Unary<AXL_UNARY_LGAMMA>);
-  AXL_UNARY_OP(log, Unary<AXL_UNARY_LOG>);
-  AXL_UNARY_OP(log10, Unary<AXL_UNARY_LOG10>);
-  AXL_UNARY_OP(log1p, Unary<AXL_UNARY_LOG1P>);
-  AXL_UNARY_OP(log2, Unary<AXL_UNARY_LOG2>);
-  AXL_UNARY_OP(neg, Unary<AXL_UNARY_NEG>);
-  AXL_UNARY_OP(reciprocal, Unary<AXL_UNARY_RECIPROCAL>);
-  AXL_UNARY_OP(round, Unary<AXL_UNARY_ROUND>);
-  AXL_UNARY_OP(rsqrt, Unary<AXL_UNARY_RSQRT>);
+  AXL_UNARY_COMMANDS(AXL_UNARY_COMMAND)
   AXL_UNARY_OP(sgn, Sign);
-  AXL_UNARY_OP(sigmoid, Unary<AXL_UNARY_SIGMOID>);
   AXL_UNARY_OP(sign, Sign);
-  AXL_UNARY_OP(silu, Unary<AXL_UNARY_SILU>);
-  AXL_UNARY_OP(sin, Unary<AXL_UNARY_SIN>);
-  AXL_UNARY_OP(sinh, Unary<AXL_UNARY_SINH>);
-  AXL_UNARY_OP(sqrt, Unary<AXL_UNARY_SQRT>);
-  AXL_UNARY_OP(tan, Unary<AXL_UNARY_TAN>);
-  AXL_UNARY_OP(tanh, Unary<AXL_UNARY_TANH>);
-  AXL_UNARY_OP(trunc, Unary<AXL_UNARY_TRUNC>);
   AXL_UNARY_OP(bitwise_not, BitwiseNot);
   AXL_UNARY_OP(gelu, Gelu);
   add_out<at::_ops::isneginf, at::_ops::isneginf_out, at::meta::structured_isneginf,

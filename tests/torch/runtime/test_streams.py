@@ -40,6 +40,15 @@ def pair() -> tuple[torch.Stream, torch.Stream]:
     return first, second
 
 
+def filled_when_let_go(hold: Hold, stream: torch.Stream) -> torch.Tensor:
+    """Zeros that the stream, which is held, will fill with ones."""
+    data = torch.zeros(ELEMENTS, device="axl")
+    torch.axl.synchronize()
+    hold(Opcode.FILL)
+    with torch.axl.stream(stream):
+        return data.fill_(1)
+
+
 def test_a_stream_is_current_inside_its_block_and_for_its_thread() -> None:
     """`with torch.axl.stream(s)` changes the current stream of this thread alone."""
     chosen, seen = torch.axl.Stream(), []
@@ -56,11 +65,7 @@ def test_a_stream_is_current_inside_its_block_and_for_its_thread() -> None:
 def test_without_waiting_a_consumer_may_read_old_data(rack, hold: Hold, pair) -> None:
     """Streams are independent: the second goes on while the first is held."""
     producer, consumer = pair
-    data = torch.zeros(ELEMENTS, device="axl")
-    torch.axl.synchronize()
-    hold(Opcode.FILL)
-    with torch.axl.stream(producer):
-        data.fill_(1)
+    data = filled_when_let_go(hold, producer)
     with torch.axl.stream(consumer):
         seen = data.clone().cpu()
     assert not producer.query()
@@ -75,15 +80,11 @@ def test_without_waiting_a_consumer_may_read_old_data(rack, hold: Hold, pair) ->
 def test_with_waiting_a_consumer_never_reads_old_data(rack, hold: Hold, pair, how: str) -> None:
     """What follows wait_event or wait_stream starts when the producer is done."""
     producer, consumer = pair
-    data = torch.zeros(ELEMENTS, device="axl")
-    torch.axl.synchronize()
-    hold(Opcode.FILL)
-    with torch.axl.stream(producer):
-        data.fill_(1)
-        if how == "wait_event":
-            consumer.wait_event(producer.record_event())
-        else:
-            consumer.wait_stream(producer)
+    data = filled_when_let_go(hold, producer)
+    if how == "wait_event":
+        consumer.wait_event(producer.record_event())
+    else:
+        consumer.wait_stream(producer)
     with torch.axl.stream(consumer):
         seen = data.clone()
         held = not consumer.query()
