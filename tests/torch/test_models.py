@@ -110,6 +110,22 @@ def test_transformer_with_dropout() -> None:
     assert min(found[-3:]) < found[0]
 
 
+def test_parameters_of_a_module_that_moves() -> None:
+    """They are new ones unless PyTorch is asked to swap; lazy modules are made on the device."""
+    model = nn.Linear(3, 2)
+    before = model.weight
+    try:
+        torch.__future__.set_swap_module_params_on_conversion(True)
+        model.to("axl")
+    finally:
+        torch.__future__.set_swap_module_params_on_conversion(False)
+    lazy = nn.LazyConv2d(4, 3, device="axl")
+
+    assert model.weight is before
+    assert before.device.type == "axl"
+    assert lazy(torch.ones(1, 2, 5, 5, device="axl")).shape == (1, 4, 3, 3)
+
+
 def test_gradient_clipping_and_evaluation() -> None:
     """Norm clipping and eval mode fall back on nothing either."""
     model = cnn().to("axl")

@@ -138,6 +138,12 @@ def test_what_is_refused_at_once() -> None:
         target[:0][rows]
     with pytest.raises(RuntimeError, match="dtypes match"):
         target.index_put_((rows,), rows)
+    with pytest.raises(RuntimeError, match="shape mismatch"):
+        target.index_put_((rows,), rows[:3])
+    with pytest.raises(RuntimeError, match="same device as the indexed tensor"):
+        torch.zeros(3, 4)[rows]
+    with pytest.raises(RuntimeError, match="same device as the indexed tensor"):
+        torch.zeros(3, 4)[rows] = 1.0
     with pytest.raises(RuntimeError, match="same device as the indexed tensor"):
         target[ROWS.to("axl:1")]
     with pytest.raises(RuntimeError, match="share a place"):

@@ -56,6 +56,8 @@ def test_cross_entropy(reduction: str) -> None:
     check(lambda t, c: F.nll_loss(t, c, ignore_index=2, reduction=reduction), logits.log_softmax(1),
           torch.tensor([0, 4, 2, 3, 1, 1]))  # fmt: skip
     check(F.nll_loss, logits[0], torch.tensor(3))
+    with pytest.raises(RuntimeError, match="expected scalar type"):
+        F.nll_loss(logits.to("axl"), target.to("axl"), weight.double().to("axl"))
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
@@ -291,6 +293,19 @@ def test_attention(causal: bool) -> None:
     check_gradients(
         lambda a, b, c: F.scaled_dot_product_attention(a, b, c, is_causal=causal), q, k, v
     )
+
+
+@pytest.mark.parametrize("order", [torch.contiguous_format, torch.channels_last], ids=str)
+def test_group_norm(order: torch.memory_format) -> None:
+    """Whatever the order of dimensions; the gradient is made on the CPU."""
+    source = torch.randn(2, 6, 3, 4).to(memory_format=order)
+
+    check(F.group_norm, source, 3, torch.randn(6), torch.randn(6))
+    source = source.to("axl").requires_grad_()
+    host = source.detach().cpu().requires_grad_()
+    for each in (source, host):
+        F.group_norm(each, 2).square().sum().backward()
+    assert_same(source.grad, host.grad)
 
 
 def test_arguments_stay_on_their_device() -> None:

@@ -105,6 +105,19 @@ def test_out() -> None:
     assert_same(out, source.sum(1))
 
 
+def test_more_dimensions_than_a_command_has() -> None:
+    """Some reduced, all, kept or not; indices count as if nothing had been merged."""
+    source = torch.randn([2, 1, 2, 3, 1, 2, 2, 1, 2, 2]).transpose(0, 3)
+
+    check(torch.sum, source, dim=(0, 3, 9))
+    check(torch.amax, source, dim=(-1, 2), keepdim=True)
+    check(torch.all, source > -3)
+    check(torch.argmax, source)
+    check(torch.max, source, 3, native=False)
+    check(torch.softmax, source, 3)
+    check(torch.cumsum, source, 2)
+
+
 @pytest.mark.parametrize("dtype", FLOATS, ids=str)
 def test_products(dtype: torch.dtype) -> None:
     """mm, bmm, addmm, baddbmm, mv, dot, and matmul that broadcasts; of views."""
@@ -183,6 +196,17 @@ def test_random_numbers_have_their_distribution() -> None:
     for sample in (ones, each):
         assert set(sample.unique().tolist()) == {0.0, 1.0}
         assert abs(sample.mean() - 0.3) < 5 * (0.3 * 0.7 / count) ** 0.5
+
+
+@pytest.mark.parametrize(
+    ("bounds", "said"),
+    [((2, 1), "found from=2 > to=1"), ((0, 1e39), "out of bounds"), ((-3e38, 3e38), "to-from")],
+    ids=str,
+)
+def test_ranges_that_the_type_does_not_hold(bounds: tuple[float, float], said: str) -> None:
+    """They are refused at once."""
+    with pytest.raises(RuntimeError, match=said):
+        torch.empty(3, device="axl").uniform_(*bounds)
 
 
 def test_random_numbers_repeat_with_the_seed() -> None:

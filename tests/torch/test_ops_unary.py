@@ -31,7 +31,7 @@ def test_values(name: str, dtype: torch.dtype) -> None:
     check(getattr(torch, name), source.to(dtype))
 
 
-@pytest.mark.parametrize("name", ["exp", "floor", "neg", "relu", "sigmoid"])
+@pytest.mark.parametrize("name", ["abs", "exp", "floor", "neg", "relu", "sigmoid"])
 def test_layouts(name: str) -> None:
     """Transposed, sliced, expanded, empty and 0-d inputs."""
     function = getattr(torch, name)
@@ -41,6 +41,25 @@ def test_layouts(name: str) -> None:
     check(lambda t: function(t[:, :1].expand(6, 4)), base)
     check(function, torch.empty(0, 3))
     check(function, torch.tensor(0.5))
+
+
+@pytest.mark.parametrize("name", ["abs", "exp", "neg", "relu", "logical_not"])
+def test_channels_last_stays_so(name: str) -> None:
+    """Values and order of dimensions, also where the result is made first and resized then."""
+    source = torch.randn(2, 3, 4, 5).contiguous(memory_format=torch.channels_last)
+    function = getattr(torch, name)
+
+    check(function, source)
+    assert function(source.to("axl")).stride() == function(source).stride()
+
+
+def test_out_of_channels_last() -> None:
+    """out= that is resized takes the order of the input."""
+    source = torch.randn(2, 3, 4, 5).contiguous(memory_format=torch.channels_last)
+    out = torch.exp(source.to("axl"), out=torch.empty(0, device="axl"))
+
+    assert_same(out, source.exp())
+    assert out.stride() == source.stride()
 
 
 def test_more_dimensions_than_a_command_has() -> None:

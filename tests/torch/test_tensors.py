@@ -96,6 +96,41 @@ def test_resize_keeps_what_fits() -> None:
     assert tensor[:4].cpu().tolist() == [0.0, 1.0, 2.0, 3.0]
 
 
+def test_overlapping_memory_is_refused_where_results_would_depend_on_an_order() -> None:
+    """At once, also by operators of the CPU, which see copies that do not overlap."""
+    numbers = torch.rand(6, device="axl")
+    expanded = numbers[:1].expand(6)
+    places = torch.tensor([2, 1, 0], device="axl")
+    for write in (
+        expanded.bernoulli_,
+        expanded.uniform_,
+        lambda: expanded.bernoulli_(numbers),
+        lambda: expanded.masked_fill_(numbers > 0.5, 0.0),
+        lambda: expanded.put_(places, numbers[:3]),
+        lambda: numbers.put_(places, numbers[:3]),
+        lambda: numbers.put_(places[0], numbers[0]),
+    ):
+        with pytest.raises(RuntimeError, match="unsupported operation"):
+            write()
+    torch.axl.synchronize()
+
+
+def test_expanded_memory_may_be_filled() -> None:
+    """Every element gets the same value."""
+    tensor = torch.zeros(1, 3, device="axl").expand(4, 3).fill_(7)
+
+    assert tensor.cpu().tolist() == [[7.0] * 3] * 4
+    assert torch.empty_strided((2, 3), (0, 0), device="axl").zero_().cpu().sum() == 0
+
+
+def test_a_tensor_set_to_another_is_it() -> None:
+    """is_set_to() compares places in memory."""
+    tensor = torch.ones(3, device="axl")
+
+    assert tensor.is_set_to(torch.empty(0, device="axl").set_(tensor))
+    assert not tensor.is_set_to(tensor.clone())
+
+
 def test_mixed_devices_are_refused() -> None:
     """A tensor of the CPU beside one of axl is an error; a number that is only read is not."""
     device = torch.ones(2, device="axl")

@@ -75,7 +75,6 @@ std::vector<at::Tensor> broadcast(const std::vector<at::Tensor>& indices) {
 
 // Masks become the indices of what they select; all indices get one shape.
 Subject subject_of(const at::Tensor& self, const Indices& given) {
-  check_indices(self, given);
   Subject subject{self, broadcast(at::native::expandTensors(self, given, true))};
   TORCH_CHECK_INDEX(static_cast<int64_t>(subject.indices.size()) <= self.dim(),
                     "too many indices for tensor of dimension ", self.dim(), " (got ",
@@ -212,6 +211,7 @@ bool takes(const Subject& subject) {
 }
 
 at::Tensor index_tensor(const at::Tensor& self, const Indices& indices) {
+  check_indices(self, indices);
   if (!takes_indices(self, indices)) {
     return call_fallback<at::_ops::index_Tensor>(self, indices);
   }
@@ -232,7 +232,7 @@ at::Tensor index_tensor(const at::Tensor& self, const Indices& indices) {
 // A mask and one value need no list of places. PyTorch's own test for that wants the value on the
 // CPU, where CUDA can read it.
 bool filled_by_mask(at::Tensor& self, const Indices& indices, const at::Tensor& value) {
-  if (value.numel() != 1) {
+  if (value.numel() != 1 || value.scalar_type() != self.scalar_type()) {
     return false;
   }
   auto [is_mask, mask] = at::native::canDispatchToMaskedFill(self, indices, at::scalar_tensor(0));
@@ -243,10 +243,6 @@ bool filled_by_mask(at::Tensor& self, const Indices& indices, const at::Tensor& 
 }
 
 void check_put(const at::Tensor& self, const Indices& indices, const at::Tensor& values) {
-  TORCH_CHECK(self.scalar_type() == values.scalar_type(),
-              "Index put requires the source and destination dtypes match, got ",
-              self.scalar_type(), " for the destination and ", values.scalar_type(),
-              " for the source.");
   TORCH_CHECK(at::has_internal_overlap(self) != at::MemOverlap::Yes,
               "index_put_(): several elements of the tensor share a place in memory; clone() it "
               "first");
@@ -264,6 +260,10 @@ void put(const Subject& subject, const at::Tensor& values, uint32_t op) {
   TORCH_CHECK(at::is_expandable_to(values.sizes(), places.sizes),
               "shape mismatch: value tensor of shape ", values.sizes(),
               " cannot be broadcast to indexing result of shape ", at::IntArrayRef(places.sizes));
+  TORCH_CHECK(subject.self.scalar_type() == values.scalar_type(),
+              "Index put requires the source and destination dtypes match, got ",
+              subject.self.scalar_type(), " for the destination and ", values.scalar_type(),
+              " for the source.");
   if (c10::multiply_integers(places.flat) > 0) {
     Commands{what, subject.self.scalar_type()}.scatter(
         places.view, op, values.expand(places.sizes).reshape(places.flat), places.index, places.dim,
@@ -279,6 +279,7 @@ bool apart(const Subject& subject) {
 
 at::Tensor& index_put(at::Tensor& self, const Indices& indices, const at::Tensor& values,
                       bool accumulate, bool unsafe) {
+  check_indices(self, indices);
   bool number = values.dim() == 0 && values.is_cpu();
   if (!takes_indices(self, indices) || (values.device() != self.device() && !number) ||
       (accumulate && self.scalar_type() == at::kBool)) {

@@ -3,7 +3,9 @@
 
 #include <ATen/WrapDimUtils.h>
 
+#include <algorithm>
 #include <limits>
+#include <numeric>
 
 namespace axl {
 namespace {
@@ -55,6 +57,21 @@ axl_operand matmul_operand(const at::Tensor& tensor, at::IntArrayRef batch, int 
   return operand_strided(tensor, strides);
 }
 
+// More dimensions than a command has: those that stay become one, and so do the others.
+void reduce_as_two(const Commands& on, const at::Tensor& out, uint32_t code, const at::Tensor& a,
+                   at::IntArrayRef dims) {
+  std::vector<bool> reduced(a.dim(), false);
+  for (int64_t dim : dims) {
+    reduced[at::maybe_wrap_dim(dim, a.dim())] = true;
+  }
+  at::DimVector order(a.dim());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_partition(order.begin(), order.end(), [&](int64_t dim) { return !reduced[dim]; });
+  at::Tensor flat = make_like(out, {out.numel()});
+  on.reduce(flat, code, a.permute(order).reshape({out.numel(), -1}), {1});
+  const_cast<at::Tensor&>(out).copy_(flat.view(out.sizes()));
+}
+
 constexpr int kM = 5;
 constexpr int kN = 6;
 constexpr int kK = 7;
@@ -66,6 +83,14 @@ axl_operand Input::over(at::IntArrayRef sizes) const {
     return immediate(number_, at::kDouble);
   }
   return operand_strided(*tensor_, strides_over(*tensor_, sizes));
+}
+
+Input Input::flat(at::IntArrayRef sizes, at::Tensor& held) const {
+  if (tensor_ == nullptr) {
+    return *this;
+  }
+  held = tensor_->expand(sizes).reshape({-1});
+  return held;
 }
 
 at::ScalarType working_type(at::ScalarType dtype) {
@@ -81,8 +106,19 @@ at::DimVector kept_sizes(at::IntArrayRef sizes, at::IntArrayRef dims) {
 }
 
 void Commands::elementwise(const at::Tensor& out, uint32_t opcode, uint32_t code, uint64_t param,
-                           std::initializer_list<Input> inputs) const {
+                           at::ArrayRef<Input> inputs) const {
   if (out.numel() == 0) {
+    return;
+  }
+  if (!fits(out.sizes())) {
+    std::array<at::Tensor, AXL_MAX_COMMAND_SLOTS> held;
+    std::vector<Input> flat_inputs;
+    for (const Input& input : inputs) {
+      flat_inputs.push_back(input.flat(out.sizes(), held[flat_inputs.size()]));
+    }
+    at::Tensor flat = make_like(out, {out.numel()});
+    elementwise(flat, opcode, code, param, flat_inputs);
+    const_cast<at::Tensor&>(out).copy_(flat.view(out.sizes()));
     return;
   }
   axl_operand operands[AXL_MAX_COMMAND_SLOTS];
@@ -116,6 +152,10 @@ void Commands::reduce(const at::Tensor& out, uint32_t code, const at::Tensor& a,
   }
   if (a.numel() == 0) {
     const_cast<at::Tensor&>(out).fill_(neutral(code));
+    return;
+  }
+  if (!fits(a.sizes())) {
+    reduce_as_two(*this, out, code, a, dims);
     return;
   }
   std::array<bool, AXL_MAX_DIMS> reduced{};

@@ -19,6 +19,8 @@ class Input {
   Input(const at::Tensor& tensor) : tensor_(&tensor) {}  // NOLINT: as an argument
   Input(double number) : number_(number) {}              // NOLINT
   axl_operand over(at::IntArrayRef sizes) const;
+  // The same as one dimension, in memory that 'held' keeps.
+  Input flat(at::IntArrayRef sizes, at::Tensor& held) const;
 
  private:
   const at::Tensor* tensor_ = nullptr;
@@ -29,7 +31,7 @@ struct Commands {
   const char* what;        // the operator, a literal
   at::ScalarType compute;  // type to compute in
 
-  // All of at most eight dimensions. Outputs have their shape; nothing happens if it is empty.
+  // Outputs have the shape of all; nothing happens if it is empty.
   void unary(const at::Tensor& out, uint32_t code, const Input& a) const;
   void binary(const at::Tensor& out, uint32_t code, const Input& a, const Input& b,
               double scale = 1) const;
@@ -57,7 +59,7 @@ struct Commands {
 
  private:
   void elementwise(const at::Tensor& out, uint32_t opcode, uint32_t code, uint64_t param,
-                   std::initializer_list<Input> inputs) const;
+                   at::ArrayRef<Input> inputs) const;
 };
 
 // float32 for the half types, which intermediate results are kept in.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 #include "ops/fallback.h"
 
+#include <ATen/MemoryOverlap.h>
 #include <ATen/native/Resize.h>
 
 #include <algorithm>
@@ -61,6 +62,7 @@ class Call {
     size_t first = stack.size() - formal.size();
     for (size_t i = 0; i < formal.size(); ++i) {
       find_device(stack[first + i]);
+      check_overlap(stack, first, i);
     }
     for (size_t i = 0; i < formal.size(); ++i) {
       check_device(stack[first + i], formal[i]);
@@ -103,6 +105,24 @@ class Call {
     } else if (value.isList()) {
       for (const c10::IValue& element : value.toListRef()) {
         find_device(element);
+      }
+    }
+  }
+
+  // Copies of tensors that share memory do not: what the CPU would refuse is refused here.
+  void check_overlap(const torch::jit::Stack& stack, size_t first, size_t written) const {
+    const auto& formal = schema_.arguments();
+    const c10::IValue& value = stack[first + written];
+    bool writes =
+        formal[written].alias_info() != nullptr && formal[written].alias_info()->isWrite();
+    if (!writes || !value.isTensor() || !is_axl(value.toTensor())) {
+      return;
+    }
+    at::assert_no_internal_overlap(value.toTensor());
+    for (size_t i = 0; i < formal.size(); ++i) {
+      const c10::IValue& other = stack[first + i];
+      if (i != written && other.isTensor() && is_axl(other.toTensor())) {
+        at::assert_no_partial_overlap(value.toTensor(), other.toTensor());
       }
     }
   }

@@ -46,14 +46,26 @@ uint64_t pattern(const at::Scalar& value, at::ScalarType dtype) {
   }
 }
 
-at::Tensor& fill_scalar(at::Tensor& self, const at::Scalar& value) {
-  if (!has_dtype(self.scalar_type())) {
-    return call_fallback<at::_ops::fill__Scalar>(self, value);
+// One of the elements that an expanded dimension shows again and again.
+at::Tensor unexpanded(at::Tensor tensor) {
+  for (int64_t dim = 0; dim < tensor.dim(); ++dim) {
+    if (tensor.stride(dim) == 0) {
+      tensor = tensor.narrow(dim, 0, 1);
+    }
   }
+  return tensor;
+}
+
+at::Tensor& fill_scalar(at::Tensor& self, const at::Scalar& value) {
   if (self.numel() == 0) {
     return self;
   }
-  auto iter = at::TensorIterator::borrowing_nullary_op(self);
+  at::Tensor written = unexpanded(self);
+  if (!has_dtype(self.scalar_type())) {
+    call_fallback<at::_ops::fill__Scalar>(written, value);
+    return self;
+  }
+  auto iter = at::TensorIterator::borrowing_nullary_op(written);
   launch(iter, AXL_OPCODE_FILL, 0, self.scalar_type(), pattern(value, self.scalar_type()),
          "aten::fill_");
   return self;

@@ -10,6 +10,7 @@
 #include <ATen/ops/triu_meta.h>
 
 #include <ATen/ExpandUtils.h>
+#include <ATen/MemoryOverlap.h>
 #include <ATen/WrapDimUtils.h>
 #include <ATen/WrapDimUtilsMulti.h>
 
@@ -136,6 +137,8 @@ at::Tensor& masked_fill(at::Tensor& self, const at::Tensor& mask, const at::Scal
   }
   TORCH_CHECK(at::is_expandable_to(mask.sizes(), self.sizes()), "the mask of ", mask.sizes(),
               " does not broadcast to ", self.sizes());
+  at::assert_no_internal_overlap(self);
+  at::assert_no_partial_overlap(self, mask);
   // An element stays where the opposite of the mask is set.
   at::Tensor stays = at::logical_not(mask);
   auto whole = at::TensorIteratorConfig()

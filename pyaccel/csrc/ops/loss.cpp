@@ -15,7 +15,7 @@ using Optional = std::optional<at::Tensor>;
 
 bool takes_nll(const at::Tensor& self, const at::Tensor& target, const Optional& weight) {
   return takes_floats(self) && takes(target) &&
-         (!weight.has_value() || !weight->defined() || takes_floats(*weight));
+         (!weight.has_value() || !weight->defined() || weight->scalar_type() == self.scalar_type());
 }
 
 // Of every row: its class (0 where it is ignored) and its weight (0 where it is ignored).
@@ -180,7 +180,7 @@ at::Tensor mse(const at::Tensor& self, const at::Tensor& target, int64_t reducti
 at::Tensor& mse_out(const at::Tensor& self, const at::Tensor& target, int64_t reduction,
                     at::Tensor& out) {
   at::Tensor result = mse(self, target, reduction);
-  resize_output(out, result.sizes(), {});
+  resize_output(out, result.sizes());
   return out.copy_(result);
 }
 
@@ -201,7 +201,7 @@ at::Tensor mse_backward(const at::Tensor& grad, const at::Tensor& self, const at
 at::Tensor& mse_backward_out(const at::Tensor& grad, const at::Tensor& self,
                              const at::Tensor& target, int64_t reduction, at::Tensor& out) {
   at::Tensor result = mse_backward(grad, self, target, reduction);
-  resize_output(out, result.sizes(), {});
+  resize_output(out, result.sizes());
   return out.copy_(result);
 }
 

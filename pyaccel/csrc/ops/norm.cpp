@@ -5,6 +5,8 @@
 // g = grad * weight, the gradient of x is rstd * (g - mean(g) - x_hat * mean(g * x_hat)).
 #include "ops/structured.h"
 
+#include <ATen/ops/native_group_norm_native.h>
+
 #include "ops/commands.h"
 
 namespace axl {
@@ -295,7 +297,15 @@ Three batch_norm_backward(const at::Tensor& grad, const at::Tensor& input, const
   return {input_grad, weight_grad, bias_grad};
 }
 
+// PyTorch's composition takes views, which channels that come last do not have.
+Three group_norm(const at::Tensor& input, const Optional& weight, const Optional& bias,
+                 int64_t batch, int64_t channels, int64_t elements, int64_t groups, double eps) {
+  return at::native::math_group_norm(input.contiguous(), weight, bias, batch, channels, elements,
+                                     groups, eps);
+}
+
 TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
+  m.impl("native_group_norm", &group_norm);
   m.impl("native_layer_norm", &layer_norm);
   m.impl("native_layer_norm_backward", &layer_norm_backward);
   m.impl("native_batch_norm", &batch_norm);

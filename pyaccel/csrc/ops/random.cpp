@@ -2,6 +2,11 @@
 // Random numbers and dropout: Philox on the device, from the generator's seed and offset.
 #include "ops/structured.h"
 
+#include <ATen/Dispatch.h>
+#include <ATen/MemoryOverlap.h>
+
+#include <limits>
+
 #include "device/generator.h"
 #include "ops/commands.h"
 
@@ -18,6 +23,7 @@ void generate(const at::Tensor& out, uint32_t op, double first, double second,
   if (out.numel() == 0) {
     return;
   }
+  at::assert_no_internal_overlap(out);
   Generator& generator = generator_of(given, out.device().index());
   axl_philox place{};
   {
@@ -32,12 +38,27 @@ void generate(const at::Tensor& out, uint32_t op, double first, double second,
   stream_for(out).append(slots, used, what);
 }
 
+double largest(at::ScalarType dtype) {
+  return AT_DISPATCH_FLOATING_TYPES_AND2(at::kHalf, at::kBFloat16, dtype, "uniform_", [] {
+    return static_cast<double>(std::numeric_limits<scalar_t>::max());
+  });
+}
+
+void check_range(double from, double to, at::ScalarType dtype) {
+  double most = largest(dtype);
+  TORCH_CHECK(-most <= from && from <= most, "from is out of bounds for ", dtype);
+  TORCH_CHECK(-most <= to && to <= most, "to is out of bounds for ", dtype);
+  TORCH_CHECK(from <= to, "uniform_ expects to return a [from, to) range, but found from=", from,
+              " > to=", to);
+  TORCH_CHECK(to - from <= most, "uniform_ expects that ", dtype,
+              " holds to-from, but found from=", from, " and to=", to);
+}
+
 at::Tensor& uniform(at::Tensor& self, double from, double to, OptionalGenerator generator) {
   if (!takes_floats(self)) {
     return call_fallback<at::_ops::uniform_>(self, from, to, generator);
   }
-  TORCH_CHECK(from <= to, "uniform_ expects to return a [from, to) range, but found from=", from,
-              " > to=", to);
+  check_range(from, to, self.scalar_type());
   generate(self, AXL_RANDOM_UNIFORM, from, to, generator, "aten::uniform_");
   return self;
 }
@@ -65,6 +86,7 @@ at::Tensor& bernoulli_each(at::Tensor& self, const at::Tensor& p, OptionalGenera
   if (!takes(self) || !takes_floats(p)) {
     return call_fallback<at::_ops::bernoulli__Tensor>(self, p, generator);
   }
+  at::assert_no_internal_overlap(self);
   at::Tensor numbers = make_like(self, self.sizes(), at::kFloat);
   generate(numbers, AXL_RANDOM_UNIFORM, 0, 1, generator, "aten::bernoulli_");
   Commands{"aten::bernoulli_", working_type(p.scalar_type())}.binary(self, AXL_BINARY_LT, numbers,
@@ -73,7 +95,7 @@ at::Tensor& bernoulli_each(at::Tensor& self, const at::Tensor& p, OptionalGenera
 }
 
 at::Tensor& bernoulli_out(const at::Tensor& self, OptionalGenerator generator, at::Tensor& out) {
-  resize_output(out, self.sizes(), {});
+  resize_output(out, self.sizes());
   return bernoulli_each(out, self, generator);
 }
 

@@ -6,6 +6,7 @@
 #include <ATen/native/Resize.h>
 #include <ATen/native/ResizeCommon.h>
 #include <ATen/ops/as_strided_native.h>
+#include <ATen/ops/is_set_to_native.h>
 #include <ATen/ops/set_native.h>
 #include <ATen/ops/unfold_native.h>
 #include <ATen/ops/view_as_complex_native.h>
@@ -129,6 +130,7 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   m.impl("set_.source_Storage", &set_storage);
   m.impl("set_.source_Storage_storage_offset", &set_storage_offset);
   m.impl("set_", &set_empty);
+  m.impl("is_set_to", &at::native::is_set_to);
 }
 
 }  // namespace
@@ -163,9 +165,15 @@ void resize_storage(const c10::Storage& storage, size_t bytes) {
   storage.set_nbytes(bytes);
 }
 
-void resize_output(const at::Tensor& out, at::IntArrayRef sizes, at::IntArrayRef strides) {
-  if (at::native::resize_output(out, sizes) && !strides.empty()) {
+void resize_output(const at::Tensor& out, at::IntArrayRef sizes, at::IntArrayRef strides,
+                   std::optional<at::MemoryFormat> format) {
+  if (!at::native::resize_output(out, sizes)) {
+    return;
+  }
+  if (!strides.empty()) {
     out.unsafeGetTensorImpl()->set_sizes_and_strides(sizes, strides);
+  } else if (format.has_value()) {
+    out.unsafeGetTensorImpl()->empty_tensor_restride(*format);
   }
 }
 

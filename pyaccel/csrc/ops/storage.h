@@ -23,7 +23,8 @@ inline at::Tensor make_like(const at::Tensor& like) {
 // Keeps what fits.
 void resize_storage(const c10::Storage& storage, size_t bytes);
 
-// Makes 'out' of this shape if it is not, with the strides if they are given.
-void resize_output(const at::Tensor& out, at::IntArrayRef sizes, at::IntArrayRef strides);
+// Makes 'out' of this shape if it is not, with the strides or the order of dimensions if given.
+void resize_output(const at::Tensor& out, at::IntArrayRef sizes, at::IntArrayRef strides = {},
+                   std::optional<at::MemoryFormat> format = std::nullopt);
 
 }  // namespace axl

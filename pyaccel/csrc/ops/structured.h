@@ -100,7 +100,7 @@ class Structured final : public Meta {
       TORCH_CHECK(out.sizes().equals(sizes), "output with shape ", out.sizes(),
                   " doesn't match the broadcast shape ", sizes);
     } else {
-      resize_output(out, sizes, strides);
+      resize_output(out, sizes, strides, options.memory_format_opt());
     }
   }
 
