@@ -274,6 +274,22 @@ def test_average_pooling(named: dict[str, Any]) -> None:
     check(F.avg_pool2d, source.to(memory_format=torch.channels_last), **named)
 
 
+@pytest.mark.parametrize(
+    "named",
+    [{"kernel_size": 2}, {"kernel_size": (2, 3, 1), "stride": (1, 2, 3), "padding": (1, 1, 0)},
+     {"kernel_size": 3, "stride": 2, "padding": 1, "ceil_mode": True, "count_include_pad": False},
+     {"kernel_size": 2, "divisor_override": 3}],
+    ids=str,
+)  # fmt: skip
+def test_average_pooling_in_three_dimensions(named: dict[str, Any]) -> None:
+    """The same over volumes."""
+    source = torch.randn(2, 3, 4, 5, 7)
+
+    check_gradients(F.avg_pool3d, source, **named)
+    check(F.avg_pool3d, source[0], **named)
+    check(F.avg_pool3d, source.double(), **named)
+
+
 def test_average_pooling_in_one_dimension() -> None:
     """It is pooling over a plane that is one high."""
     check_gradients(F.avg_pool1d, torch.randn(2, 3, 9), 3, 2, 1)

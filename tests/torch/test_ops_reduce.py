@@ -82,6 +82,18 @@ def test_cumulative_sums_in_place_and_backward() -> None:
     check(lambda t: t.clone().cumsum_(0), torch.randn(7, 2))
 
 
+@pytest.mark.parametrize("dtype", [*FLOATS, torch.int32, torch.bool], ids=str)
+def test_cumulative_products(dtype: torch.dtype) -> None:
+    """Along every dimension, of views and of one element; integers become int64."""
+    source = torch.tensor([[1, -1, 2, 3, 1, 0, 2], [2, 1, 1, -2, 1, 1, 3]]).to(dtype)
+
+    check(torch.cumprod, source, 0)
+    check(torch.cumprod, source, -1)
+    check(lambda t: t.t()[1:].cumprod(0), source)
+    check(torch.cumprod, source[0, 0], 0)
+    check(lambda t: t.clone().cumprod_(1), source.double())
+
+
 @pytest.mark.parametrize("order", [0, 1, 2, 3, float("inf"), -float("inf")])
 def test_norms(order: float) -> None:
     """Vector norms of every order that has a name."""
@@ -103,6 +115,13 @@ def test_out() -> None:
 
     torch.sum(source.to("axl"), dim=1, out=out)
     assert_same(out, source.sum(1))
+    for function in (torch.var, torch.std):
+        out = torch.empty(0, device="axl")
+        function(source.to("axl"), dim=0, out=out)
+        assert_same(out, function(source, dim=0))
+        function(source.to("axl"), dim=1, keepdim=True, correction=0, out=out.resize_(0))
+        assert_same(out, function(source, dim=1, keepdim=True, correction=0))
+    assert torch.axl.fallbacks() == {}
 
 
 def test_more_dimensions_than_a_command_has() -> None:

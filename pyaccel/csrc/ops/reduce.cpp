@@ -230,24 +230,32 @@ at::Tensor shaped(const at::Tensor& result, const at::Tensor& self, const Dims& 
   return typed.view(sizes);
 }
 
-at::Tensor var(const at::Tensor& self, at::OptionalIntArrayRef dim,
-               const std::optional<at::Scalar>& correction, bool keepdim) {
+// The variance, or its root.
+template <typename Op, bool Root>
+at::Tensor spread(const at::Tensor& self, at::OptionalIntArrayRef dim,
+                  const std::optional<at::Scalar>& correction, bool keepdim) {
   if (!takes_floats(self)) {
-    return call_fallback<at::_ops::var_correction>(self, dim, correction, keepdim);
+    return call_fallback<Op>(self, dim, correction, keepdim);
   }
   Dims dims = dims_of(dim, self.dim());
-  return shaped(std::get<0>(variance(self, dims, correction, "aten::var")), self, dims, keepdim);
+  at::Tensor found = std::get<0>(variance(self, dims, correction, Op::name));
+  if constexpr (Root) {
+    Commands{Op::name, found.scalar_type()}.unary(found, AXL_UNARY_SQRT, found);
+  }
+  return shaped(found, self, dims, keepdim);
 }
 
-at::Tensor std_(const at::Tensor& self, at::OptionalIntArrayRef dim,
-                const std::optional<at::Scalar>& correction, bool keepdim) {
-  if (!takes_floats(self)) {
-    return call_fallback<at::_ops::std_correction>(self, dim, correction, keepdim);
+// Where the output has another type, that is the type to compute in.
+template <typename OutOp, typename Op, bool Root>
+at::Tensor& spread_out(const at::Tensor& self, at::OptionalIntArrayRef dim,
+                       const std::optional<at::Scalar>& correction, bool keepdim, at::Tensor& out) {
+  if (!takes_floats(self) || out.scalar_type() != self.scalar_type() ||
+      out.device() != self.device()) {
+    return call_fallback<OutOp>(self, dim, correction, keepdim, out);
   }
-  Dims dims = dims_of(dim, self.dim());
-  at::Tensor var = std::get<0>(variance(self, dims, correction, "aten::std"));
-  Commands{"aten::std", var.scalar_type()}.unary(var, AXL_UNARY_SQRT, var);
-  return shaped(var, self, dims, keepdim);
+  at::Tensor found = spread<Op, Root>(self, dim, correction, keepdim);
+  resize_output(out, found.sizes());
+  return out.copy_(found);
 }
 
 std::tuple<at::Tensor, at::Tensor> var_mean(const at::Tensor& self, at::OptionalIntArrayRef dim,
@@ -291,8 +299,12 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   m.impl("max", &extreme_of_all<AXL_REDUCE_MAX, at::_ops::max>);
   m.impl("min", &extreme_of_all<AXL_REDUCE_MIN, at::_ops::min>);
   m.impl("prod", &prod);
-  m.impl("var.correction", &var);
-  m.impl("std.correction", &std_);
+  m.impl("var.correction", &spread<at::_ops::var_correction, false>);
+  m.impl("var.correction_out",
+         &spread_out<at::_ops::var_correction_out, at::_ops::var_correction, false>);
+  m.impl("std.correction", &spread<at::_ops::std_correction, true>);
+  m.impl("std.correction_out",
+         &spread_out<at::_ops::std_correction_out, at::_ops::std_correction, true>);
   m.impl("var_mean.correction", &var_mean);
 }
 
