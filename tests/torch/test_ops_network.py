@@ -311,6 +311,32 @@ def test_attention(causal: bool) -> None:
     )
 
 
+@pytest.mark.parametrize("masked", [True, False])
+def test_multi_head_attention(masked: bool) -> None:
+    """Projections, heads, mask and weights: values, and gradients of every argument."""
+    q, k, v = torch.randn(5, 2, 6), torch.randn(4, 2, 6), torch.randn(4, 2, 6)
+    projections = torch.randn(18, 6) / 3, torch.randn(18), torch.randn(6, 6) / 3, torch.randn(6)
+    masks = {"attn_mask": torch.triu(torch.ones(5, 4), 2) > 0} if masked else {}
+
+    def attend(*given: torch.Tensor, which: int = 0, **named: Any) -> torch.Tensor:
+        q, k, v, weights, bias, out_weights, out_bias = given
+        return F.multi_head_attention_forward(
+            q, k, v, 6, 2, weights, bias, None, None, False, 0.0, out_weights, out_bias, **named
+        )[which]
+
+    check_gradients(attend, q, k, v, *projections, **masks)
+    check(attend, q, k, v, *projections, which=1, **masks)
+
+
+def test_multi_head_attention_without_training() -> None:
+    """PyTorch has one operator for a whole layer then."""
+    layer = torch.nn.TransformerEncoderLayer(8, 2, 16, batch_first=True).eval()
+    source = torch.randn(2, 5, 8)
+    with torch.no_grad():
+        expected = layer(source)
+        assert_same(layer.to("axl")(source.to("axl")), expected)
+
+
 @pytest.mark.parametrize("order", [torch.contiguous_format, torch.channels_last], ids=str)
 def test_group_norm(order: torch.memory_format) -> None:
     """Whatever the order of dimensions; the gradient is made on the CPU."""
