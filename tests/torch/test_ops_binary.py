@@ -105,6 +105,27 @@ def test_divisions(rounding: str | None) -> None:
     check(torch.div, torch.tensor([7, -7, 9]), torch.tensor([2, 2, -4]), rounding_mode=rounding)
 
 
+@pytest.mark.parametrize("dtype", [torch.int64, torch.int8, torch.uint8], ids=str)
+def test_integers_divided_by_zero_are_zero(dtype: torch.dtype) -> None:
+    """Where the CPU raises; the other elements are right, and the device goes on."""
+    a = torch.tensor([7, 0, 9], dtype=dtype, device="axl")
+    b = torch.tensor([0, 0, 4], dtype=dtype, device="axl")
+    found = {
+        name: function(a, b).cpu().tolist()
+        for name, function in {
+            "floor": torch.floor_divide,
+            "trunc": lambda x, y: torch.div(x, y, rounding_mode="trunc"),
+            "remainder": torch.remainder,
+            "fmod": torch.fmod,
+        }.items()
+    }
+    torch.axl.synchronize()
+
+    quotient, rest = [0, 0, 2], [0, 0, 1]
+    assert found == {"floor": quotient, "trunc": quotient, "remainder": rest, "fmod": rest}
+    assert (a // 0).cpu().tolist() == [0, 0, 0]
+
+
 def test_out_and_in_place() -> None:
     """In place keeps type and shape, and refuses what does not fit."""
     a, b = torch.randn(3, 4), torch.randn(4)
