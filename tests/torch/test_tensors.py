@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 
@@ -144,16 +146,69 @@ def test_mixed_devices_are_refused() -> None:
     assert (device + torch.tensor(1.0)).cpu().tolist() == [2.0, 2.0]
 
 
-def test_a_device_that_is_not_there_is_refused() -> None:
+F = torch.nn.functional
+SQUARE, PLACES = torch.ones(2, 2), torch.tensor([0, 1])
+MIXED: dict[str, Callable[[torch.Tensor], object]] = {
+    "product": lambda t: F.linear(t, SQUARE),
+    "batches": lambda t: torch.bmm(t[None], SQUARE[None]),
+    "convolution": lambda t: F.conv1d(t[None], torch.ones(1, 2, 1)),
+    "norm": lambda t: F.layer_norm(t, (2,), SQUARE[0]),
+    "loss": lambda t: F.cross_entropy(t, PLACES),
+    "embedding": lambda t: F.embedding(PLACES, t),
+    "gather": lambda t: t.gather(0, PLACES[None]),
+    "scatter": lambda t: t.scatter(0, PLACES[None], SQUARE),
+    "cat": lambda t: torch.cat([t, SQUARE]),
+    "where": lambda t: torch.where(SQUARE > 0, t, t),
+    "out": lambda t: torch.mm(t, t, out=torch.empty(2, 2)),
+    "another endpoint": lambda t: torch.mm(t, SQUARE.to("axl:1")),
+}
+
+
+@pytest.mark.parametrize("use", MIXED.values(), ids=MIXED.keys())
+def test_what_was_left_on_another_device_is_found_at_once(use: Callable[..., object]) -> None:
+    """By every kind of operator, in PyTorch's words; the device is not asked first."""
+    device = torch.ones(2, 2, device="axl")
+
+    with pytest.raises(RuntimeError, match=r"two devices, axl:0 and (cpu|axl:1)|but got cpu"):
+        use(device)
+    torch.axl.synchronize()
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda: torch.ones(2, device="axl:9"),
+        lambda: torch.ones(2).to("axl:9"),
+        lambda: torch.axl.set_device(9),
+        lambda: torch.axl.synchronize(9),
+        lambda: torch.axl.Stream(9),
+        lambda: torch.axl.endpoint(9),
+    ],
+    ids=["make", "move", "set_device", "synchronize", "stream", "endpoint"],
+)
+def test_a_device_that_is_not_there_is_refused(use: Callable[[], object]) -> None:
     """The error says how many there are and how to list them."""
     with pytest.raises(RuntimeError, match=r"axl:9 does not exist: there are 4.*accel-info"):
-        torch.ones(2, device="axl:9")
+        use()
 
 
-def test_sparse_layouts_are_refused() -> None:
+@pytest.mark.filterwarnings("ignore:.*quantize_per_tensor")
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda t: torch.empty_like(t, layout=torch.sparse_csr),
+        lambda t: torch.zeros(2, 2, layout=torch.sparse_coo, device=t.device),
+        lambda t: t.to_sparse(),
+        lambda t: t.cpu().to_sparse().to("axl"),
+        lambda t: torch.quantize_per_tensor(t, 0.1, 0, torch.quint8),
+        lambda t: torch.empty(2, dtype=torch.quint8, device=t.device),
+    ],
+    ids=["csr", "coo", "to_sparse", "moved", "quantize", "quint8"],
+)
+def test_layouts_that_the_device_lacks_are_refused(use: Callable[..., object]) -> None:
     """The error says what to do instead."""
-    with pytest.raises((RuntimeError, NotImplementedError)):
-        torch.empty(2, 2, layout=torch.sparse_csr, device="axl")
+    with pytest.raises(NotImplementedError, match=r"no sparse and no quantized.*to_dense\(\)"):
+        use(torch.ones(2, 2, device="axl"))
 
 
 def test_fallbacks_come_back_and_are_counted() -> None:

@@ -23,16 +23,21 @@ c10::DeviceIndex current_device() noexcept {
   return device;
 }
 
+void check_exists(c10::DeviceIndex index) {
+  if (session_if_open(index) != nullptr) {
+    return;
+  }
+  c10::DeviceIndex count = device_count();
+  TORCH_CHECK(in_range(index) && index < count, "axl:", static_cast<int>(index),
+              " does not exist: there are ", static_cast<int>(count),
+              " endpoints; accel-info lists them, AXL_VISIBLE_DEVICES may hide some");
+}
+
 void set_current_device(c10::DeviceIndex index) {
   if (index == device) {
     return;
   }
-  if (session_if_open(index) == nullptr) {
-    c10::DeviceIndex count = device_count();
-    TORCH_CHECK(in_range(index) && index < count, "axl:", static_cast<int>(index),
-                " does not exist: there are ", static_cast<int>(count),
-                " endpoints; accel-info lists them, AXL_VISIBLE_DEVICES may hide some");
-  }
+  check_exists(index);
   device = index;
 }
 

@@ -10,7 +10,8 @@
 namespace axl {
 
 c10::DeviceIndex current_device() noexcept;
-// Throws if there is no such device. Does not open it.
+// Both throw if there is no such device. They do not open it.
+void check_exists(c10::DeviceIndex index);
 void set_current_device(c10::DeviceIndex index);
 c10::DeviceIndex exchange_device(c10::DeviceIndex index) noexcept;
 

@@ -71,6 +71,8 @@ struct Guard final : c10::impl::DeviceGuardImplInterface {
   void synchronizeDevice(const c10::DeviceIndex index) const override {
     if (Session* open = session_if_open(index)) {
       open->synchronize();
+    } else if (index != current_device()) {
+      check_exists(index);
     }
   }
 

@@ -12,6 +12,12 @@ namespace {
 
 constexpr int64_t kBatchDims = 5;
 
+void check_device(const at::Tensor& input, const at::Tensor& out) {
+  TORCH_CHECK(input.device() == out.device(),
+              "Expected all tensors to be on the same device, but found at least two devices, ",
+              out.device(), " and ", input.device(), "!");
+}
+
 // Strides over 'sizes', aligned at the last dimension; 0 where the tensor is broadcast.
 at::DimVector strides_over(const at::Tensor& tensor, at::IntArrayRef sizes) {
   auto missing = static_cast<int64_t>(sizes.size()) - tensor.dim();
@@ -78,10 +84,11 @@ constexpr int kK = 7;
 
 }  // namespace
 
-axl_operand Input::over(at::IntArrayRef sizes) const {
+axl_operand Input::over(at::IntArrayRef sizes, const at::Tensor& out) const {
   if (tensor_ == nullptr) {
     return immediate(number_, at::kDouble);
   }
+  check_device(*tensor_, out);
   return operand_strided(*tensor_, strides_over(*tensor_, sizes));
 }
 
@@ -124,7 +131,7 @@ void Commands::elementwise(const at::Tensor& out, uint32_t opcode, uint32_t code
   axl_operand operands[AXL_MAX_COMMAND_SLOTS];
   size_t count = 0;
   for (const Input& input : inputs) {
-    operands[count++] = input.over(out.sizes());
+    operands[count++] = input.over(out.sizes(), out);
   }
   operands[count++] = operand(out);
   launch(out, opcode, code, compute, shape_of(out.sizes()),
@@ -147,6 +154,7 @@ void Commands::ternary(const at::Tensor& out, uint32_t code, const Input& a, con
 
 void Commands::reduce(const at::Tensor& out, uint32_t code, const at::Tensor& a,
                       at::IntArrayRef dims) const {
+  check_device(a, out);
   if (out.numel() == 0) {
     return;
   }
@@ -180,6 +188,8 @@ void Commands::reduce(const at::Tensor& out, uint32_t code, const at::Tensor& a,
 
 void Commands::matmul(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b, double alpha,
                       double beta, const at::Tensor* c) const {
+  check_device(a, out);
+  check_device(b, out);
   if (out.numel() == 0) {
     return;
   }
@@ -202,6 +212,7 @@ void Commands::matmul(const at::Tensor& out, const at::Tensor& a, const at::Tens
   axl_operand operands[4] = {matmul_operand(a, batch, kM, kK), matmul_operand(b, batch, kK, kN),
                              matmul_operand(out, batch, kM, kN)};
   if (adds) {
+    check_device(*c, out);
     operands[3] = matmul_operand(c->expand(out.sizes()), batch, kM, kN);
   }
   launch(out, AXL_OPCODE_MATMUL, 0, compute, shape_of(shape),
@@ -214,9 +225,10 @@ void Commands::gather(const at::Tensor& out, const at::Tensor& src, const at::Te
   if (out.numel() == 0) {
     return;
   }
+  check_device(src, out);
   auto place = static_cast<uint64_t>(AXL_MAX_DIMS - out.dim() + dim);
   launch(out, AXL_OPCODE_GATHER, 0, out.scalar_type(), shape_of(out.sizes()),
-         {operand(src), Input(index).over(out.sizes()), operand(out)},
+         {operand(src), Input(index).over(out.sizes(), out), operand(out)},
          {place, static_cast<uint64_t>(src.size(dim))}, what);
 }
 
@@ -227,7 +239,7 @@ void Commands::scatter(const at::Tensor& out, uint32_t op, const Input& src,
   }
   auto place = static_cast<uint64_t>(AXL_MAX_DIMS - static_cast<int64_t>(sizes.size()) + dim);
   launch(out, AXL_OPCODE_SCATTER, op, out.scalar_type(), shape_of(sizes),
-         {src.over(sizes), Input(index).over(sizes), operand(out)},
+         {src.over(sizes, out), Input(index).over(sizes, out), operand(out)},
          {place, static_cast<uint64_t>(out.size(dim))}, what);
 }
 
@@ -238,7 +250,7 @@ void Commands::copy(const at::Tensor& out, const at::Tensor& a) const {
   uint32_t opcode =
       out.scalar_type() == a.scalar_type() ? AXL_OPCODE_COPY_STRIDED : AXL_OPCODE_CAST;
   launch(out, opcode, 0, a.scalar_type(), shape_of(out.sizes()),
-         {Input(a).over(out.sizes()), operand(out)}, {0, 0}, what);
+         {Input(a).over(out.sizes(), out), operand(out)}, {0, 0}, what);
 }
 
 }  // namespace axl

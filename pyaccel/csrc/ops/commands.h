@@ -18,7 +18,8 @@ class Input {
  public:
   Input(const at::Tensor& tensor) : tensor_(&tensor) {}  // NOLINT: as an argument
   Input(double number) : number_(number) {}              // NOLINT
-  axl_operand over(at::IntArrayRef sizes) const;
+  // Throws if it is of another device than 'out'.
+  axl_operand over(at::IntArrayRef sizes, const at::Tensor& out) const;
   // The same as one dimension, in memory that 'held' keeps.
   Input flat(at::IntArrayRef sizes, at::Tensor& held) const;
 

@@ -172,6 +172,9 @@ at::Tensor& cat_into(const at::ITensorListRef& tensors, int64_t dim, at::Tensor&
     if (tensor.dim() == 1 && tensor.numel() == 0) {
       continue;
     }
+    TORCH_CHECK(tensor.device() == out.device(),
+                "Expected all tensors to be on the same device, but found at least two devices, ",
+                out.device(), " and ", tensor.device(), "!");
     out.narrow(dim, from, tensor.size(dim)).copy_(tensor);
     from += tensor.size(dim);
   }
