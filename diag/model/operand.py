@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import struct
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -26,6 +27,7 @@ from pyaccel.spec.formats import CMD_OPERAND_STRUCT, Dtype, OperandFlag, Status
 _FLOAT64: Final = struct.Struct("<d")
 _FLAGS: Final = int(OperandFlag.IMMEDIATE)
 """An int, because ~ of an IntFlag keeps known bits only."""
+_REMEMBERED: Final = 4096
 _RESERVED: Final = (0, 0, 0, 0)
 _SIZES: Final = {dtype: storage.itemsize for dtype, storage in STORAGE.items()}
 _DTYPES: Final = tuple(Dtype)
@@ -34,6 +36,8 @@ _DTYPES: Final = tuple(Dtype)
 class Operand(NamedTuple):
     """A decoded cmd_operand."""
 
+    raw: bytes
+    """The slot that it was decoded from."""
     va: int
     strides: tuple[int, ...]
     dtype: Dtype
@@ -47,13 +51,14 @@ def dtype_of(code: int) -> Dtype:
     return _DTYPES[code]
 
 
-def decode_operand(ring: memoryview, at: int) -> Operand:
-    """Read one operand slot; CommandError if reserved bits are set."""
-    fields = CMD_OPERAND_STRUCT.unpack_from(ring, at)
+@lru_cache(maxsize=_REMEMBERED)
+def decode_operand(slot: bytes) -> Operand:
+    """One operand slot; CommandError if reserved bits are set. Programs repeat themselves."""
+    fields = CMD_OPERAND_STRUCT.unpack(slot)
     flags = fields[10]
     if flags & ~_FLAGS or fields[11:] != _RESERVED:
         raise invalid("reserved bits of an operand")
-    return Operand(fields[0], fields[1:9], dtype_of(fields[9]), flags == _FLAGS)
+    return Operand(slot, fields[0], fields[1:9], dtype_of(fields[9]), flags == _FLAGS)
 
 
 def float_bits(raw: int) -> float:
@@ -67,14 +72,20 @@ def int_bits(raw: int) -> int:
     return raw - (raw >> 63 << 64)
 
 
-def immediate(operand: Operand) -> Array:
-    """The element that an immediate operand holds, as it would be stored."""
+@lru_cache(maxsize=_REMEMBERED)
+def _element(slot: bytes) -> Array:
+    operand = decode_operand(slot)
     if operand.dtype in FLOATS:
         exact = np.array(float_bits(operand.va), dtype=np.float64)
     else:
         exact = np.array(int_bits(operand.va), dtype=np.int64)
     value = convert(exact, operand.dtype)
     return value.astype(STORAGE[operand.dtype])
+
+
+def immediate(operand: Operand) -> Array:
+    """The element that an immediate operand holds, as it would be stored."""
+    return _element(operand.raw)
 
 
 class Placed(NamedTuple):
@@ -108,9 +119,14 @@ class Placed(NamedTuple):
 
 
 def place(
-    context: Context, operand: Operand, shape: tuple[int, ...], dims: list[int], *, write: bool
+    context: Context,
+    operand: Operand,
+    shape: tuple[int, ...],
+    dims: tuple[int, ...],
+    *,
+    write: bool,
 ) -> Placed:
-    """Bind an operand to memory.
+    """Bind an operand to memory, as the context remembers it if it was there before.
 
     Args:
         context: translates.
@@ -119,6 +135,23 @@ def place(
         dims: which of the eight dimensions those are.
         write: whether the command writes it.
     """
+    key = (operand.raw, shape, dims, write)
+    found: Placed | None = context.placed.get(key)
+    if found is None:
+        found = _place(context, operand, shape, dims, write=write)
+        if found.buffer is None:
+            context.remember(key, found)
+    return found
+
+
+def _place(
+    context: Context,
+    operand: Operand,
+    shape: tuple[int, ...],
+    dims: tuple[int, ...],
+    *,
+    write: bool,
+) -> Placed:
     if operand.immediate:
         raise invalid("an immediate where an address is needed")
     size = _SIZES[operand.dtype]

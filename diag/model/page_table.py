@@ -10,7 +10,7 @@ or changed one does (CONTEXT.CONTROL.INVALIDATE).
 from __future__ import annotations
 
 import itertools
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -47,7 +47,7 @@ _Run = tuple[int, int, int, int]
 class Context:
     """One device page table and what was learned from it."""
 
-    __slots__ = ("_dma", "_ranges", "_tables", "enabled", "faulted", "root")
+    __slots__ = ("_dma", "_ranges", "_tables", "enabled", "faulted", "placed", "root")
 
     def __init__(self, dma: Dma) -> None:
         self._dma = dma
@@ -56,9 +56,12 @@ class Context:
         self.faulted = False
         self._ranges: dict[tuple[int, int, bool], list[Segment]] = {}
         self._tables: dict[int, memoryview | int] = {}
+        self.placed: dict[Any, Any] = {}
+        """Operands over memory that was translated, by what asks for them."""
 
     def invalidate(self) -> None:
         """Forget cached translations, and with them every view of host memory."""
+        self.placed.clear()
         self._ranges.clear()
         self._tables.clear()
 
@@ -79,6 +82,12 @@ class Context:
                 self._ranges.clear()
             self._ranges[key] = found
         return found
+
+    def remember(self, key: Any, placed: Any) -> None:
+        """Keep an operand until the translation may be another."""
+        if len(self.placed) >= _MAX_CACHED_RANGES:
+            self.placed.clear()
+        self.placed[key] = placed
 
     def _translate(self, va: int, length: int, write: bool) -> list[Segment]:
         if length > MAX_RANGE_BYTES:

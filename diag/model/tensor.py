@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import IntEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import numpy as np
 
+from diag.model import fused
 from diag.model.commands import BODY, invalid, ring_of
 from diag.model.compute import binary, indexing, philox, reduction, ternary, unary
 from diag.model.compute.convert import convert, finish, load
@@ -36,6 +38,7 @@ from diag.model.traffic import account_copy, account_read, account_write
 from pyaccel.spec.formats import (
     CMD_RANDOM_STRUCT,
     CMD_TENSOR_STRUCT,
+    MAX_COMMAND_SLOTS,
     MAX_DIMS,
     SLOT_BYTES,
     Binary,
@@ -57,6 +60,9 @@ _MATMUL_M: Final = 5
 _MATMUL_N: Final = 6
 _MATMUL_K: Final = 7
 
+_FUSED_TAIL: Final = 2
+"""Slots of FUSED after its operands."""
+
 _ONE: Final = 0x3FF0000000000000
 """1.0 as float64 bits, the usual scale."""
 _OPS: Final[dict[type[IntEnum], tuple[IntEnum, ...]]] = {
@@ -65,6 +71,11 @@ _OPS: Final[dict[type[IntEnum], tuple[IntEnum, ...]]] = {
 """Ops by code: the enums count from 0 without gaps."""
 
 Op = TypeVar("Op", bound=IntEnum)
+
+
+@lru_cache(maxsize=4096)
+def _used_dims(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple([dim for dim, length in enumerate(shape) if length != 1])
 
 
 def op_of(kind: type[Op], code: int) -> Op:
@@ -78,7 +89,9 @@ def op_of(kind: type[Op], code: int) -> Op:
 class Call:
     """A decoded tensor command."""
 
-    __slots__ = ("compute", "context", "dims", "engine", "op", "operands", "params", "shape")
+    __slots__ = (
+        "_lengths", "compute", "context", "dims", "engine", "op", "operands", "params", "shape",
+    )  # fmt: skip
 
     def __init__(
         self, engine: Engine, queue: Queue, at: int, header: Header, counts: tuple[int, ...]
@@ -93,10 +106,12 @@ class Call:
         self.params: tuple[int, int] = fields[MAX_DIMS:]
         self.compute = dtype_of(code)
         self.context: Context = engine.commands.context(number)
-        self.dims = [dim for dim, length in enumerate(self.shape) if length != 1]
+        self.dims = _used_dims(self.shape)
+        self._lengths: tuple[tuple[int, ...], tuple[int, ...]] | None = None
         first = at // SLOT_BYTES
         self.operands = [
-            decode_operand(ring, (first + slot & mask) * SLOT_BYTES) for slot in range(1, counts[0])
+            decode_operand(bytes(ring[at : at + SLOT_BYTES]))
+            for at in [(first + slot & mask) * SLOT_BYTES for slot in range(1, counts[0])]
         ]
 
     @property
@@ -104,18 +119,21 @@ class Call:
         """Whether a dimension is 0, which makes the command a nop."""
         return 0 in self.shape
 
-    def lengths(self, dims: list[int] | None = None) -> tuple[int, ...]:
+    def lengths(self, dims: tuple[int, ...] | None = None) -> tuple[int, ...]:
         """Lengths of the dimensions that matter; CommandError if they ask for too much."""
         if dims is None:
             dims = self.dims
+        if self._lengths is not None and self._lengths[0] == dims:
+            return self._lengths[1]
         lengths = tuple([self.shape[dim] for dim in dims])
         # Broadcasts make small operands huge; without a bound one command could take all
         # memory of the process that other endpoints share.
         if elements(lengths) > self.engine.most_elements:
             raise invalid(f"{elements(lengths)} elements, most is {self.engine.most_elements}")
+        self._lengths = dims, lengths
         return lengths
 
-    def read(self, operand: Operand, dims: list[int] | None = None) -> Array:
+    def read(self, operand: Operand, dims: tuple[int, ...] | None = None) -> Array:
         """The operand's elements as they are stored."""
         lengths = self.lengths(dims)
         if operand.immediate:
@@ -125,11 +143,11 @@ class Call:
         self.watch_read(placed)
         return placed.array
 
-    def load(self, operand: Operand, dims: list[int] | None = None) -> Array:
+    def load(self, operand: Operand, dims: tuple[int, ...] | None = None) -> Array:
         """The operand's elements in the compute type."""
         return load(self.read(operand, dims), operand.dtype, self.compute)
 
-    def target(self, operand: Operand, dims: list[int] | None = None) -> Placed:
+    def target(self, operand: Operand, dims: tuple[int, ...] | None = None) -> Placed:
         """The output; CommandError if two elements of it would be the same place."""
         used = self.dims if dims is None else dims
         lengths = self.lengths(used)
@@ -187,6 +205,7 @@ class TensorCommands:
             Opcode.GATHER: self.gather,
             Opcode.SCATTER: self.scatter,
             Opcode.RANDOM: self.random,
+            Opcode.FUSED: self.fused,
         }
         return {opcode: _quiet(handler) for opcode, handler in table.items()}
 
@@ -301,15 +320,12 @@ class TensorCommands:
         reduced = call.params[0]
         if reduced >> MAX_DIMS or call.params[1]:
             raise invalid(f"reduced dimensions {reduced:#x}")
-        if any(out.strides[dim] for dim in call.dims if reduced >> dim & 1):
-            raise invalid("the output has a stride in a reduced dimension")
         if op in (Reduce.ARGMAX, Reduce.ARGMIN) and out.dtype is not Dtype.I64:
             raise CommandError(Status.UNSUPPORTED_DTYPE, f"{op.name} gives I64")
         if call.empty:
             return 0
-        target = call.target(out, [dim for dim in call.dims if not reduced >> dim & 1])
-        axes = tuple(axis for axis, dim in enumerate(call.dims) if reduced >> dim & 1)
-        result = reduction.reduce(op, call.compute, call.load(source), axes)
+        target = _reduced_target(call, out, reduced)
+        result = reduction.reduce(op, call.compute, call.load(source), _axes(call, reduced))
         call.store(target, finish(result, call.compute, out.dtype))
         return 0
 
@@ -325,19 +341,49 @@ class TensorCommands:
                 raise invalid(f"an operand has a stride in dimension {absent} of MATMUL")
         if call.empty:
             return 0
-        batch = list(range(_MATMUL_M))
-        wide = [dim for dim in (*batch, _MATMUL_M, _MATMUL_N) if call.shape[dim] != 1]
+        batch = tuple(range(_MATMUL_M))
+        wide = tuple([dim for dim in (*batch, _MATMUL_M, _MATMUL_N) if call.shape[dim] != 1])
         target = call.target(out, wide)
-        a = call.load(first, [*batch, _MATMUL_M, _MATMUL_K])
-        b = call.load(second, [*batch, _MATMUL_K, _MATMUL_N])
+        a = call.load(first, (*batch, _MATMUL_M, _MATMUL_K))
+        b = call.load(second, (*batch, _MATMUL_K, _MATMUL_N))
         alpha, beta = (_as_work(call.compute, float_bits(raw)) for raw in call.params)
         result = np.matmul(a, b).reshape(target.array.shape)
         if alpha != 1:
-            result = result * alpha
+            result *= alpha
         if rest and beta != 0:
             c = call.load(rest[0], wide)
-            result = result + (c if beta == 1 else beta * c)
+            result += c if beta == 1 else beta * c
         call.store(target, finish(result, call.compute, out.dtype))
+        return 0
+
+    def fused(self, queue: Queue, at: int, header: Header) -> int:
+        """FUSED: inputs are read before anything is stored."""
+        slots = header[2]
+        if header[3] or not _FUSED_TAIL + 3 <= slots <= MAX_COMMAND_SLOTS:
+            raise invalid(f"op {header[3]} or {slots} slots of FUSED")
+        operands = slots - _FUSED_TAIL - 1
+        counted = (*header[:2], operands + 1, *header[3:])
+        call = Call(self._engine, queue, at, counted, (operands + 1,))
+        tail = [_slot(queue, at, number) for number in range(operands + 1, slots)]
+        program = fused.decode(*tail, operands, call.compute)
+        if call.empty:
+            return 0
+        first_out = operands - len(program.stored)
+        inputs, outs = call.operands[:first_out], call.operands[first_out:]
+        targets = [
+            _reduced_target(call, out, to.dims)
+            for out, to in zip(outs, program.stored, strict=True)
+        ]
+        registers = program.run([call.load(source) for source in inputs])
+        # All of them first: an output may lie over an input that another one reduces.
+        values = [
+            value
+            if to.reduction is None
+            else reduction.reduce(to.reduction, call.compute, value, _axes(call, to.dims))
+            for value, to in zip(registers, program.stored, strict=True)
+        ]
+        for target, out, value in zip(targets, outs, values, strict=True):
+            call.store(target, finish(value, call.compute, out.dtype))
         return 0
 
     def _indices(self, call: Call, operand: Operand) -> tuple[int, int, Array]:
@@ -347,7 +393,7 @@ class TensorCommands:
             raise invalid(f"dimension {dim} of extent {extent}")
         require(operand.dtype, INTEGERS, "an index")
         if dim not in call.dims:
-            call.dims = sorted([*call.dims, dim])
+            call.dims = tuple(sorted([*call.dims, dim]))
         indices = call.read(operand).astype(np.int64, copy=False)
         indexing.check_bounds(indices, extent)
         return dim, extent, indices
@@ -365,7 +411,7 @@ class TensorCommands:
         if call.empty:
             return 0
         dim, extent, indices = self._indices(call, index)
-        target = call.target(out, [used for used in call.dims if call.shape[used] != 1])
+        target = call.target(out, tuple([used for used in call.dims if call.shape[used] != 1]))
         axis, lengths = self._indexed(call, dim, extent)
         if source.immediate:
             raise invalid("GATHER from an immediate")
@@ -418,8 +464,7 @@ class TensorCommands:
             raise invalid(f"{header[2]} slots instead of 3")
         call = Call(self._engine, queue, at, (*header[:2], 2, *header[3:]), (2,))
         op = op_of(Random, call.op)
-        slot = (at // SLOT_BYTES + 2 & queue.sq_mask) * SLOT_BYTES
-        seed, offset, subsequence, *reserved = CMD_RANDOM_STRUCT.unpack_from(ring_of(queue), slot)
+        seed, offset, subsequence, *reserved = CMD_RANDOM_STRUCT.unpack(_slot(queue, at, 2))
         if any(reserved):
             raise invalid("reserved fields of cmd_random")
         (out,) = call.operands
@@ -431,6 +476,24 @@ class TensorCommands:
         values = philox.generate(op, out.dtype, count, params, (seed, offset, subsequence))
         call.store(target, values.reshape(target.array.shape))
         return 0
+
+
+def _slot(queue: Queue, at: int, number: int) -> bytes:
+    """A further slot of the command at byte `at` of the ring, copied."""
+    start = (at // SLOT_BYTES + number & queue.sq_mask) * SLOT_BYTES
+    return bytes(ring_of(queue)[start : start + SLOT_BYTES])
+
+
+def _reduced_target(call: Call, out: Operand, reduced: int) -> Placed:
+    """An output without the dimensions of a mask."""
+    if any(out.strides[dim] for dim in call.dims if reduced >> dim & 1):
+        raise invalid("the output has a stride in a reduced dimension")
+    return call.target(out, tuple([dim for dim in call.dims if not reduced >> dim & 1]))
+
+
+def _axes(call: Call, reduced: int) -> tuple[int, ...]:
+    """Axes of the arrays of a call that a mask reduces."""
+    return tuple(axis for axis, dim in enumerate(call.dims) if reduced >> dim & 1)
 
 
 def _is_work(compute: Dtype, out: Operand) -> bool:

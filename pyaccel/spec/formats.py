@@ -27,10 +27,20 @@ SLOT_BYTES: Final = 64
 """Bytes of one submission slot."""
 COMPLETION_BYTES: Final = 32
 """Bytes of one completion."""
-MAX_COMMAND_SLOTS: Final = 8
+MAX_COMMAND_SLOTS: Final = 16
 """Most slots of one command."""
 MAX_DIMS: Final = 8
 """Dimensions of a tensor command."""
+FUSED_INSTRUCTIONS: Final = 16
+"""Most instructions of a FUSED command."""
+FUSED_CONSTANTS: Final = 6
+"""Most numbers that they share."""
+FUSED_OUTPUTS: Final = 4
+"""Most results that are stored."""
+FUSED_BINARY: Final = 64
+"""Bit of an instruction's op: enum binary; without this and the next: enum unary."""
+FUSED_TERNARY: Final = 128
+"""Bit of an instruction's op: enum ternary."""
 MAX_QUEUES: Final = 16
 """Queue pairs of an endpoint."""
 MAX_CONTEXTS: Final = 64
@@ -124,6 +134,8 @@ class Opcode(IntEnum):
     """cmd_fence: after all earlier commands of the queue, set the 64-bit word at va to max(old, value)."""
     TIMESTAMP = 15
     """cmd_fence: write the device clock in ticks to va."""
+    FUSED = 16
+    """Tensor: operands inputs, then outputs, then a cmd_fused and a cmd_fused_code slot: elementwise instructions whose results stay in the device until they are stored, some of them reduced."""
 
 
 
@@ -673,7 +685,7 @@ class CmdHeader(NamedTuple):
     flags: int = 0
     """enum command_flag"""
     slots: int = 0
-    """Slots of the command, this one included: 1 to 8."""
+    """Slots of the command, this one included: 1 to 16."""
     op: int = 0
     """Operation within the opcode, else 0."""
     context: int = 0
@@ -883,6 +895,77 @@ CMD_RANDOM_DTYPE: Final[DtypeSpec] = [
     ("offset", "<u8"),
     ("subsequence", "<u8"),
     ("reserved", "<u8", (5,)),
+]
+"""For numpy.dtype()."""
+
+
+class CmdFused(NamedTuple):
+    """Last slot but one of FUSED. Registers are numbered: inputs, constants, then the result of each instruction. Every value has the compute type of the header, rounded to it after each instruction; inputs are converted to it, outputs from it. The scale of an instruction is 1, the threshold of RELU_BACKWARD 0, and the condition of WHERE is a register that is not 0."""
+
+    outputs: int = 0
+    """How many of the operands, the last ones, are written: 1 to 4."""
+    instructions: int = 0
+    """1 to 16."""
+    constants: int = 0
+    """0 to 6."""
+    reserved: int = 0
+    """Zero."""
+    stored: tuple[int, ...] = (0,) * 4
+    """Register that each output gets: a result, or any register if it is reduced; 0 for outputs that are not there."""
+    reduce: tuple[int, ...] = (0,) * 4
+    """How each output is reduced first: 0 not at all, else 1 + enum reduce, but for ARGMAX and ARGMIN."""
+    dims: tuple[int, ...] = (0,) * 4
+    """Mask of the dimensions that are reduced, as params[0] of REDUCE; the output has stride 0 there. 0 if it is not reduced."""
+    values: tuple[int, ...] = (0,) * 6
+    """The constants, as an IMMEDIATE operand of the compute type holds them; 0 for those that are not there."""
+
+    def pack(self) -> Packed:
+        """The 64 bytes of this record."""
+        return CMD_FUSED_STRUCT.pack(self.outputs, self.instructions, self.constants, self.reserved, *self.stored, *self.reduce, *self.dims, *self.values)
+
+    @classmethod
+    def unpack_from(cls, data: Buffer, offset: int = 0) -> Self:
+        """Read one record at `offset`; struct.error if `data` is too short."""
+        v = CMD_FUSED_STRUCT.unpack_from(data, offset)
+        return cls(v[0], v[1], v[2], v[3], v[4:8], v[8:12], v[12:16], v[16:22])
+
+
+CMD_FUSED_STRUCT: Final = struct.Struct("<BBBB4B4B4B6Q")
+CMD_FUSED_BYTES: Final = 64
+CMD_FUSED_DTYPE: Final[DtypeSpec] = [
+    ("outputs", "u1"),
+    ("instructions", "u1"),
+    ("constants", "u1"),
+    ("reserved", "u1"),
+    ("stored", "u1", (4,)),
+    ("reduce", "u1", (4,)),
+    ("dims", "u1", (4,)),
+    ("values", "<u8", (6,)),
+]
+"""For numpy.dtype()."""
+
+
+class CmdFusedCode(NamedTuple):
+    """Last slot of FUSED: instructions of four bytes: op, then registers a, b, c. op is from enum unary; with FUSED_BINARY from enum binary, with FUSED_TERNARY from enum ternary. Registers that the op does not take, and bytes after the last instruction, are 0."""
+
+    code: tuple[int, ...] = (0,) * 64
+    """The instructions."""
+
+    def pack(self) -> Packed:
+        """The 64 bytes of this record."""
+        return CMD_FUSED_CODE_STRUCT.pack(*self.code)
+
+    @classmethod
+    def unpack_from(cls, data: Buffer, offset: int = 0) -> Self:
+        """Read one record at `offset`; struct.error if `data` is too short."""
+        v = CMD_FUSED_CODE_STRUCT.unpack_from(data, offset)
+        return cls(v[0:64])
+
+
+CMD_FUSED_CODE_STRUCT: Final = struct.Struct("<64B")
+CMD_FUSED_CODE_BYTES: Final = 64
+CMD_FUSED_CODE_DTYPE: Final[DtypeSpec] = [
+    ("code", "u1", (64,)),
 ]
 """For numpy.dtype()."""
 

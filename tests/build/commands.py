@@ -121,3 +121,27 @@ def random(
     bits = (f64(params[0]), f64(params[1]))
     command = tensor(Opcode.RANDOM, shape, [out], params=bits, op=op, slots=3, **header)
     return command + CmdRandom(*counter).pack()
+
+
+def fused_slots(
+    code: Sequence[Sequence[int]],
+    stored: Sequence[int],
+    *,
+    reduce: Sequence[int] = (),
+    dims: Sequence[int] = (),
+    constants: Sequence[int] = (),
+) -> bytes:
+    """The two last slots of FUSED; code has (op, registers..), constants are bits."""
+    instructions = b"".join(bytes(step).ljust(4, b"\0") for step in code)
+    counts = bytes([len(stored), len(code), len(constants), 0])
+    outputs = b"".join(bytes(each).ljust(4, b"\0") for each in (stored, reduce, dims))
+    values = b"".join(value.to_bytes(8, "little") for value in constants)
+    return (counts + outputs + values).ljust(64, b"\0")[:64] + instructions.ljust(64, b"\0")
+
+
+def fused(
+    shape: Sequence[int], operands: Sequence[At | Immediate], tail: bytes, **header: int
+) -> bytes:
+    """FUSED: inputs, then outputs; tail from fused_slots()."""
+    slots = 1 + len(operands) + len(tail) // SLOT_BYTES
+    return tensor(Opcode.FUSED, shape, operands, **({"slots": slots} | header)) + tail

@@ -56,7 +56,12 @@ OPERANDS = {
     Opcode.GATHER: (3, 1),
     Opcode.SCATTER: (3, len(f.Scatter)),
     Opcode.RANDOM: (1, len(f.Random)),
+    Opcode.FUSED: (2, 1),
 }
+
+
+TAILS = {Opcode.RANDOM: bytes(64), Opcode.FUSED: build.fused_slots([(f.Unary.EXP, 0)], [1])}
+"""What follows the operands."""
 
 
 def example(opcode, **fields):
@@ -66,9 +71,8 @@ def example(opcode, **fields):
     if opcode == Opcode.COPY:
         return header(opcode, **fields) + copy()[16:]
     if opcode in OPERANDS:
-        tail = bytes(64) if opcode == Opcode.RANDOM else b""
         operands = [operand()] * OPERANDS[opcode][0]
-        return tensor(opcode, operands, tail=tail, **fields)
+        return tensor(opcode, operands, tail=TAILS.get(opcode, b""), **fields)
     return header(opcode, **fields) + fence(opcode)[16:]
 
 
@@ -105,10 +109,11 @@ def test_each_opcode_has_a_valid_example(check, opcode):
 
 @pytest.mark.parametrize("opcode", list(Opcode))
 def test_slots_are_exactly_those_of_the_opcode(check, opcode):
-    """One slot more or fewer is refused; MATMUL may have one more for c."""
+    """One slot more or fewer is refused; MATMUL may have one more for c, FUSED any operands."""
     command = example(opcode)
     slots = len(command) // 64
-    for wrong in {0, slots - 1, slots + 1, 9, 255} - ({5} if opcode == Opcode.MATMUL else set()):
+    allowed = {Opcode.MATMUL: {5}, Opcode.FUSED: {6}}.get(opcode, set())
+    for wrong in {0, slots - 1, slots + 1, f.MAX_COMMAND_SLOTS + 1, 255} - allowed:
         changed = bytearray(command + bytes(64 * 300))
         changed[2] = wrong
         assert check(bytes(changed)) == "slots is not what the opcode takes"
@@ -145,7 +150,7 @@ def test_flags_and_reserved_and_dtype_of_the_header(check, opcode):
         assert "dtype" in check(example(opcode, dtype=1))
 
 
-@pytest.mark.parametrize("opcode", [16, 200, 255])
+@pytest.mark.parametrize("opcode", [len(Opcode), 200, 255])
 def test_opcodes_that_do_not_exist(check, opcode):
     """Unknown opcodes are named as such."""
     assert check(header(opcode) + bytes(48)) == "opcode does not exist"
@@ -167,6 +172,10 @@ def test_every_reserved_byte_is_checked(check, opcode):
         slots += range(64 * (n + 1) + 42, 64 * (n + 2))
     if opcode == Opcode.RANDOM:
         slots += range(64 * 2 + 24, 64 * 3)
+    if opcode == Opcode.FUSED:
+        # Of the first tail slot all that is not there, of the second all but an instruction.
+        slots += [64 * 3 + 3, *(64 * 3 + at for at in range(5, 64) if at not in (8, 12))]
+        slots += range(64 * 4 + 2, 64 * 5)
     for at in slots:
         changed = bytearray(command)
         changed[at] = 0x80
@@ -263,8 +272,7 @@ def test_fence_fields_of_other_fences(check):
 @pytest.mark.parametrize("opcode", sorted(OPERANDS))
 def test_operands_are_checked_one_by_one(check, opcode):
     """Type, flags and address of every operand; only inputs may be immediate."""
-    count = OPERANDS[opcode][0]
-    tail = bytes(64) if opcode == Opcode.RANDOM else b""
+    count, tail = OPERANDS[opcode][0], TAILS.get(opcode, b"")
     for n in range(count):
         good = [operand()] * count
         for wrong, text in (
@@ -327,6 +335,60 @@ def test_bytes_written_are_counted(check, opcode, shape, params, size):
     operands = [operand()] * OPERANDS[opcode][0]
     assert check(tensor(opcode, operands, shape=shape, params=(params, 0))) is None
     assert check.summary.bytes == size
+
+
+ADD, WHERE = f.FUSED_BINARY | f.Binary.ADD, f.FUSED_TERNARY | f.Ternary.WHERE
+
+
+def fused(code, stored, operands=3, **fields):
+    """A FUSED command of so many operands."""
+    tail = build.fused_slots(code, stored, **fields)
+    return tensor(Opcode.FUSED, [operand()] * operands, tail=tail)
+
+
+@pytest.mark.parametrize(
+    ("command", "text"),
+    [
+        (fused([(ADD, 0, 1)], [2]), None),
+        (fused([(ADD, 0, 2)], [3], constants=[1]), None),
+        (fused([(ADD, 0, 1)] * 16, [17]), None),
+        (fused([(ADD, 0, 1)], [1, 0], 4, reduce=[1, 3], dims=[0x80, 0]), None),
+        (fused([(WHERE, 0, 1, 2)], [3], 5), "stores a register that is no result"),
+        (fused([(WHERE, 0, 1, 3)], [4], 5), None),
+        (fused([], [2]), "instructions is not 1 to 16"),
+        (fused([(ADD, 0, 1)], []), "outputs is not 1 to 4"),
+        (fused([(ADD, 0, 1)], [2] * 4), "outputs is not 1 to 4"),
+        (fused([(ADD, 0, 1)], [2], constants=[0] * 7), "constants is more than 6"),
+        (fused([(ADD, 0, 2)], [2]), "a register that has no value yet"),
+        (fused([(ADD, 0, 1), (ADD, 4, 0)], [2]), "a register that has no value yet"),
+        (fused([(f.Unary.EXP, 0, 1)], [2]), "a register that its op does not take"),
+        (fused([(len(f.Unary), 0)], [2]), "op of an instruction does not exist"),
+        (fused([(f.FUSED_BINARY | len(f.Binary), 0)], [2]), "op of an instruction"),
+        (fused([(f.FUSED_TERNARY | len(f.Ternary), 0)], [2]), "op of an instruction"),
+        (fused([(f.FUSED_TERNARY | f.FUSED_BINARY, 0)], [2]), "op of an instruction"),
+        (fused([(ADD, 0, 1)], [3]), "stores a register that is no result"),
+        (fused([(ADD, 0, 1)], [1]), "stores a register that is no result"),
+        (fused([(ADD, 0, 1)], [2], reduce=[1 + f.Reduce.ARGMAX]), "does not exist"),
+        (fused([(ADD, 0, 1)], [2], reduce=[1 + len(f.Reduce)]), "does not exist"),
+        (fused([(ADD, 0, 1)], [2], dims=[1]), "does not exist"),
+    ],
+)
+def test_fused_commands_name_what_is_there(check, command, text):
+    """Counts, ops, registers and reductions of the two slots after the operands."""
+    problem = check(command)
+    assert problem is None if text is None else text in problem
+
+
+def test_every_output_of_a_fused_command_is_one(check):
+    """The last operands are written; bytes are those of the first, without reduced dimensions."""
+    tail = build.fused_slots([(ADD, 0, 1)], [2, 2], reduce=[1, 0], dims=[0b1100_0000, 0])
+    places = [operand(va=HOST), operand(flags=1), operand(va=DEVICE), operand(va=DEVICE)]
+    shape = (1, 1, 1, 1, 1, 2, 3, 4)
+    assert check(tensor(Opcode.FUSED, places, tail=tail, shape=shape)) is None
+    assert (check.summary.bytes, check.summary.direction) == (2 * 4, Direction.HOST_TO_DEVICE)
+    for at in (2, 3):
+        wrong = [*places[:at], operand(flags=1), *places[at + 1 :]]
+        assert check(tensor(Opcode.FUSED, wrong, tail=tail)) == "output operand is immediate"
 
 
 def test_dtype_sizes_are_those_of_the_contract(core):

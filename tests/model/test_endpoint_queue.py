@@ -7,7 +7,7 @@ import pytest
 
 from diag.model.testing import HOST_BASE, Driver, FakeHost, step
 from pyaccel.spec import regs
-from pyaccel.spec.formats import CmdHeader, Dtype, Opcode, Status
+from pyaccel.spec.formats import MAX_COMMAND_SLOTS, CmdHeader, Dtype, Opcode, Status
 from pyaccel.spec.regs import ErrorCode, QueueState
 from tests.build.commands import copy, f64, fence, nop, tensor
 from tests.build.host import DEVICE_VA, HOST_VA, Bench
@@ -148,7 +148,7 @@ def test_wild_completion_head_halts_the_queue(bench: Bench) -> None:
     assert state(bench, 2) is QueueState.HALTED
 
 
-@pytest.mark.parametrize("slots", [0, 9, 255])
+@pytest.mark.parametrize("slots", [0, MAX_COMMAND_SLOTS + 1, 255])
 def test_impossible_slot_count_completes_and_halts(bench: Bench, slots: int) -> None:
     """Where the next command starts is unknown: INVALID_FIELD, then HALTED."""
     completion = bench.queue.run(nop(5, slots=slots))
@@ -179,7 +179,7 @@ def test_halted_queue_works_again_after_a_queue_reset(bench: Bench) -> None:
         ({"flags": 0x80}, Status.INVALID_FIELD),
         ({"op": 1}, Status.INVALID_FIELD),
         ({"dtype": 1}, Status.INVALID_FIELD),
-        ({"opcode": 16}, Status.INVALID_OPCODE),
+        ({"opcode": len(Opcode)}, Status.INVALID_OPCODE),
         ({"opcode": 255}, Status.INVALID_OPCODE),
         ({"context": 64}, Status.INVALID_CONTEXT),
     ],

@@ -18,6 +18,16 @@ int main(void)
 {
 	uint32_t shape[AXL_MAX_DIMS] = { 1, 1, 1, 1, 1, 2, 3, 4 };
 	const struct axl_philox stream = { 1, 2, 3 };
+	const struct axl_fused fused = {
+		.outputs = 2,
+		.instructions = 2,
+		.constants = 1,
+		.stored = {4,					    1		 },
+		.reduce = { 0,					   1 + AXL_REDUCE_MAX},
+		.dims = { 0,					   0x80		  },
+		.values = { axl_cmd_double_bits(0.5)		     },
+		.code = { { AXL_UNARY_EXP, 0 }, { AXL_FUSED_BINARY | AXL_BINARY_MUL, 3, 2 }		    },
+	};
 	struct axl_slot slots[AXL_CMD_SLOTS];
 	struct axl_operand o[4];
 
@@ -42,5 +52,6 @@ int main(void)
 	     axl_cmd_binary(slots, AXL_BINARY_MUL, AXL_DTYPE_F32, &o[2], &o[0], &o[1], shape, 0));
 	show("random", slots,
 	     axl_cmd_random(slots, AXL_RANDOM_UNIFORM, &o[0], shape, 0.0, 1.0, &stream));
+	show("fused", slots, axl_cmd_fused(slots, AXL_DTYPE_F32, o, 4, shape, &fused));
 	return 0;
 }

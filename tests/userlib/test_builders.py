@@ -8,7 +8,7 @@ from pathlib import Path
 
 from conftest import program
 
-from pyaccel.spec.formats import Binary, Dtype, Opcode, Random, Ternary, Unary
+from pyaccel.spec.formats import FUSED_BINARY, Binary, Dtype, Opcode, Random, Reduce, Ternary, Unary
 from tests.build import commands as cmd
 
 SHAPE = (2, 3, 4)
@@ -31,6 +31,18 @@ EXPECTED = {
     ),
     "immediate": cmd.tensor(
         Opcode.BINARY, SHAPE, [A, cmd.Immediate(0.5, Dtype.F32), C], op=Binary.MUL, **F32
+    ),
+    "fused": cmd.fused(
+        SHAPE,
+        [A, cmd.Immediate(0.5, Dtype.F32), C, D],
+        cmd.fused_slots(
+            [(Unary.EXP, 0), (FUSED_BINARY | Binary.MUL, 3, 2)],
+            [4, 1],
+            reduce=[0, 1 + Reduce.MAX],
+            dims=[0, 0x80],
+            constants=[cmd.f64(0.5)],
+        ),
+        **F32,
     ),
     "random": cmd.random(Random.UNIFORM, SHAPE, A, (0, 1), (1, 2, 3), **F32),
 }

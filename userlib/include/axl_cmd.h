@@ -38,6 +38,18 @@ struct axl_tensor {
 	uint64_t params[2]; /* raw bits, see the opcode */
 };
 
+/* What a FUSED command computes; registers are numbered: inputs, constants, results. */
+struct axl_fused {
+	uint32_t outputs; /* so many of the operands, the last ones, are written */
+	uint32_t instructions;
+	uint32_t constants;
+	uint8_t stored[AXL_FUSED_OUTPUTS]; /* register of the result that each output gets */
+	uint8_t reduce[AXL_FUSED_OUTPUTS]; /* 0, or 1 + enum axl_reduce */
+	uint8_t dims[AXL_FUSED_OUTPUTS]; /* mask of the dimensions that are reduced */
+	uint64_t values[AXL_FUSED_CONSTANTS]; /* float64 bits, int64 for integer compute types */
+	uint8_t code[AXL_FUSED_INSTRUCTIONS][4]; /* op, a, b, c */
+};
+
 /* --- parts ------------------------------------------------------------------ */
 
 static inline uint64_t axl_cmd_double_bits(double value)
@@ -67,6 +79,13 @@ static inline void axl_cmd_put_header(struct axl_slot *slot, uint32_t opcode, ui
 	header.op = (uint8_t)op;
 	header.dtype = (uint8_t)dtype;
 	axl_cmd_put(slot, 0, &header, sizeof(header));
+}
+
+/* Slots that follow the operands count as well. */
+static inline void axl_cmd_put_slots(struct axl_slot *slots, size_t count)
+{
+	((unsigned char *)slots[0].words)[offsetof(struct axl_cmd_header, slots)] =
+		(unsigned char)count;
 }
 
 static inline void axl_cmd_put_operand(struct axl_slot *slot, const struct axl_operand *operand)
@@ -199,7 +218,7 @@ static inline void axl_shape_1d(uint32_t shape[AXL_MAX_DIMS], uint32_t count)
 	shape[AXL_MAX_DIMS - 1] = count;
 }
 
-/* Any tensor command: operands in the opcode's order, at most 7. */
+/* Any tensor command: operands in the opcode's order, at most 15. */
 static inline size_t axl_cmd_tensor(struct axl_slot *slots, const struct axl_tensor *tensor,
 				    const struct axl_operand *operands, size_t count)
 {
@@ -387,10 +406,33 @@ static inline size_t axl_cmd_random(struct axl_slot *slots, uint32_t op,
 	raw.offset = axl_cpu_to_le64(stream->offset);
 	raw.subsequence = axl_cpu_to_le64(stream->subsequence);
 	memcpy(slots[used].words, &raw, sizeof(raw));
-	/* The random slot counts as well. */
-	((unsigned char *)slots[0].words)[offsetof(struct axl_cmd_header, slots)] =
-		(unsigned char)(used + 1);
+	axl_cmd_put_slots(slots, used + 1);
 	return used + 1;
+}
+
+/* operands: inputs, then outputs; at most 13. Unused members of 'fused' are 0. */
+static inline size_t axl_cmd_fused(struct axl_slot *slots, uint32_t dtype,
+				   const struct axl_operand *operands, size_t count,
+				   const uint32_t shape[AXL_MAX_DIMS],
+				   const struct axl_fused *fused)
+{
+	struct axl_tensor tensor = axl_tensor_init(AXL_OPCODE_FUSED, 0, dtype, shape);
+	struct axl_cmd_fused raw;
+	size_t i, used = axl_cmd_tensor(slots, &tensor, operands, count);
+
+	memset(&raw, 0, sizeof(raw));
+	raw.outputs = (uint8_t)fused->outputs;
+	raw.instructions = (uint8_t)fused->instructions;
+	raw.constants = (uint8_t)fused->constants;
+	memcpy(raw.stored, fused->stored, sizeof(raw.stored));
+	memcpy(raw.reduce, fused->reduce, sizeof(raw.reduce));
+	memcpy(raw.dims, fused->dims, sizeof(raw.dims));
+	for (i = 0; i < AXL_FUSED_CONSTANTS; i++)
+		raw.values[i] = axl_cpu_to_le64(fused->values[i]);
+	memcpy(slots[used].words, &raw, sizeof(raw));
+	memcpy(slots[used + 1].words, fused->code, sizeof(struct axl_cmd_fused_code));
+	axl_cmd_put_slots(slots, used + 2);
+	return used + 2;
 }
 
 #endif

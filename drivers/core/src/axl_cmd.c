@@ -13,6 +13,12 @@
 		AXL_CMD_SHAPE_TENSOR, ops, ANY, AXL_DTYPE_END, 1 + (operands) + (tail_), \
 			1 + (operands) + (tail_), out_, tail_ \
 	}
+/* Two operands or more of which the last ones are written, and two slots after them. */
+#define FUSED \
+	{ \
+		AXL_CMD_SHAPE_TENSOR, 1, ANY, AXL_DTYPE_END, 1 + 2 + 2, AXL_MAX_COMMAND_SLOTS, 0, \
+			2 \
+	}
 /* The same with one operand more that may be left out. */
 #define TENSOR_OR_MORE(ops, operands, out_) \
 	{ \
@@ -40,11 +46,13 @@ static const struct axl_cmd_rule rules[AXL_OPCODE_END] = {
 	[AXL_OPCODE_FENCE_WAIT] = PLAIN(AXL_CMD_SHAPE_FENCE, ANY),
 	[AXL_OPCODE_FENCE_SIGNAL] = PLAIN(AXL_CMD_SHAPE_FENCE, ANY),
 	[AXL_OPCODE_TIMESTAMP] = PLAIN(AXL_CMD_SHAPE_FENCE, ANY),
+	[AXL_OPCODE_FUSED] = FUSED,
 };
 
 #undef PLAIN
 #undef TENSOR
 #undef TENSOR_OR_MORE
+#undef FUSED
 #undef ANY
 #undef SUM
 

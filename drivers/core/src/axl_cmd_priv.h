@@ -23,7 +23,7 @@ struct axl_cmd_rule {
 	uint8_t dtype_end; /* of the header; 1: it is 0 */
 	uint8_t fewest_slots;
 	uint8_t most_slots;
-	uint8_t out; /* tensor: which operand is written */
+	uint8_t out; /* tensor: which operand is written; of FUSED it says so itself */
 	uint8_t tail; /* tensor: slots after the operands */
 };
 
@@ -36,11 +36,46 @@ static inline const axl_le64 *axl_cmd_slot(const struct axl_cmd_place *place, ui
 	return at;
 }
 
+/* Copy whole words out of memory that others may change. */
+static inline void axl_cmd_take(void *to, const axl_le64 *from, size_t bytes)
+{
+	uint8_t *out = to;
+	size_t i;
+
+	for (i = 0; i < bytes / sizeof(*from); i++) {
+		axl_le64 word = axl_load_once_le64(&from[i]);
+
+		memcpy(out + i * sizeof(word), &word, sizeof(word));
+	}
+}
+
+static inline bool axl_cmd_is_zero(const void *bytes, size_t count)
+{
+	const uint8_t *p = bytes;
+	uint64_t seen = 0, word;
+
+	for (; count >= sizeof(word); count -= sizeof(word), p += sizeof(word)) {
+		memcpy(&word, p, sizeof(word));
+		seen |= word;
+	}
+	while (count--)
+		seen |= *p++;
+	return seen == 0;
+}
+
 /*
  * Check a tensor command whose header is good and keeps the rule: NULL or the problem.
  * Fills in bytes and direction where they are not 0.
  */
 const char *axl_cmd_check_tensor(const struct axl_cmd_place *place, const struct axl_cmd_rule *rule,
 				 struct axl_cmd_summary *out);
+
+/*
+ * Check the two slots of a FUSED command that follow its operands, of which there are
+ * 'operands': NULL or the problem. 'outputs': how many of them are written; 'missing': mask of
+ * dimensions that the first of those does not have.
+ */
+const char *axl_cmd_check_fused(const struct axl_cmd_place *place, uint32_t operands,
+				uint32_t *outputs, uint8_t *missing);
 
 #endif

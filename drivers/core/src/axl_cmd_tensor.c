@@ -9,34 +9,10 @@ struct exam {
 	const struct axl_cmd_place *place;
 	const struct axl_cmd_rule *rule;
 	struct axl_cmd_summary *out;
+	uint32_t first_out; /* operands that are written start here */
+	uint32_t end_out; /* and end before this one */
+	uint8_t missing; /* FUSED: dimensions that the first of them does not have */
 };
-
-/* Copy whole words out of memory that others may change. */
-static void take(void *to, const axl_le64 *from, size_t bytes)
-{
-	uint8_t *out = to;
-	size_t i;
-
-	for (i = 0; i < bytes / sizeof(*from); i++) {
-		axl_le64 word = axl_load_once_le64(&from[i]);
-
-		memcpy(out + i * sizeof(word), &word, sizeof(word));
-	}
-}
-
-static bool is_zero(const void *bytes, size_t count)
-{
-	const uint8_t *p = bytes;
-	uint64_t seen = 0, word;
-
-	for (; count >= sizeof(word); count -= sizeof(word), p += sizeof(word)) {
-		memcpy(&word, p, sizeof(word));
-		seen |= word;
-	}
-	while (count--)
-		seen |= *p++;
-	return seen == 0;
-}
 
 uint32_t axl_dtype_bytes(uint32_t dtype)
 {
@@ -60,38 +36,40 @@ struct operands {
 
 static const char *check_operand(const struct exam *exam, uint32_t index, struct operands *seen)
 {
-	bool is_out = index == exam->rule->out;
+	bool is_out = index >= exam->first_out && index < exam->end_out;
 	struct axl_cmd_operand operand;
 	uint64_t va;
 
-	take(&operand, axl_cmd_slot(exam->place, 1 + index), sizeof(operand));
+	axl_cmd_take(&operand, axl_cmd_slot(exam->place, 1 + index), sizeof(operand));
 	va = axl_le64_to_cpu(operand.va);
 	if (operand.dtype >= AXL_DTYPE_END)
 		return "dtype of an operand does not exist";
 	if (operand.flags & ~AXL_OPERAND_FLAG_IMMEDIATE)
 		return "flags of an operand has an unknown bit";
-	if (!is_zero(&operand.reserved0, sizeof(operand.reserved0)) ||
-	    !is_zero(&operand.reserved1, sizeof(operand.reserved1)) ||
-	    !is_zero(operand.reserved, sizeof(operand.reserved)))
+	if (!axl_cmd_is_zero(&operand.reserved0, sizeof(operand.reserved0)) ||
+	    !axl_cmd_is_zero(&operand.reserved1, sizeof(operand.reserved1)) ||
+	    !axl_cmd_is_zero(operand.reserved, sizeof(operand.reserved)))
 		return "reserved bytes of an operand are not zero";
 	if (index == 0)
 		seen->first_dtype = operand.dtype;
-	if (is_out)
+	if (index == exam->first_out)
 		seen->out_dtype = operand.dtype;
 	if (operand.flags & AXL_OPERAND_FLAG_IMMEDIATE)
 		return is_out ? "output operand is immediate" : NULL;
 	if (va >= AXL_CMD_VA_END)
 		return "operand starts beyond the device virtual address space";
-	if (is_out)
+	if (index == exam->first_out)
 		seen->dst_va = va;
-	else if (!seen->src_va)
+	else if (!is_out && !seen->src_va)
 		seen->src_va = va;
 	return NULL;
 }
 
-/* Dimensions that do not exist in the output: reduced ones, and k of a MATMUL. */
+/* Dimensions that the output does not have: reduced ones, and k of a MATMUL. */
 static uint32_t missing_dims(const struct exam *exam, const struct axl_cmd_tensor *tensor)
 {
+	if (exam->out->header.opcode == AXL_OPCODE_FUSED)
+		return exam->missing;
 	if (exam->out->header.opcode == AXL_OPCODE_REDUCE)
 		return (uint32_t)axl_le64_to_cpu(tensor->params[0]) & 0xff;
 	return exam->out->header.opcode == AXL_OPCODE_MATMUL ? 1u << 7 : 0;
@@ -138,9 +116,29 @@ static const char *check_random_tail(const struct exam *exam)
 {
 	struct axl_cmd_random random;
 
-	take(&random, axl_cmd_slot(exam->place, 2), sizeof(random));
-	if (!is_zero(random.reserved, sizeof(random.reserved)))
+	axl_cmd_take(&random, axl_cmd_slot(exam->place, 2), sizeof(random));
+	if (!axl_cmd_is_zero(random.reserved, sizeof(random.reserved)))
 		return "reserved bytes of the random slot are not zero";
+	return NULL;
+}
+
+/* The slots after the operands; says as well which of these are written. */
+static const char *check_tail(struct exam *exam, uint32_t count)
+{
+	const char *problem;
+	uint32_t outputs;
+
+	exam->first_out = exam->rule->out;
+	exam->end_out = exam->first_out + 1;
+	if (exam->out->header.opcode == AXL_OPCODE_RANDOM)
+		return check_random_tail(exam);
+	if (exam->out->header.opcode != AXL_OPCODE_FUSED)
+		return NULL;
+	problem = axl_cmd_check_fused(exam->place, count, &outputs, &exam->missing);
+	if (problem)
+		return problem;
+	exam->first_out = count - outputs;
+	exam->end_out = count;
 	return NULL;
 }
 
@@ -153,12 +151,12 @@ const char *axl_cmd_check_tensor(const struct axl_cmd_place *place, const struct
 	struct axl_cmd_tensor tensor;
 	const char *problem;
 
-	take(&tensor, axl_cmd_slot(place, 0) + AXL_CMD_HEADER_WORDS, sizeof(tensor));
-	problem = check_params(&exam, &tensor);
+	axl_cmd_take(&tensor, axl_cmd_slot(place, 0) + AXL_CMD_HEADER_WORDS, sizeof(tensor));
+	problem = check_tail(&exam, count);
+	if (!problem)
+		problem = check_params(&exam, &tensor);
 	for (i = 0; !problem && i < count; i++)
 		problem = check_operand(&exam, i, &operands);
-	if (!problem && rule->tail)
-		problem = check_random_tail(&exam);
 	if (problem)
 		return problem;
 	if (out->header.opcode == AXL_OPCODE_COPY_STRIDED &&

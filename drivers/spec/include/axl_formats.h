@@ -24,9 +24,19 @@
 /* Bytes of one completion. */
 #define AXL_COMPLETION_BYTES 32u
 /* Most slots of one command. */
-#define AXL_MAX_COMMAND_SLOTS 8u
+#define AXL_MAX_COMMAND_SLOTS 16u
 /* Dimensions of a tensor command. */
 #define AXL_MAX_DIMS 8u
+/* Most instructions of a FUSED command. */
+#define AXL_FUSED_INSTRUCTIONS 16u
+/* Most numbers that they share. */
+#define AXL_FUSED_CONSTANTS 6u
+/* Most results that are stored. */
+#define AXL_FUSED_OUTPUTS 4u
+/* Bit of an instruction's op: enum binary; without this and the next: enum unary. */
+#define AXL_FUSED_BINARY 64u
+/* Bit of an instruction's op: enum ternary. */
+#define AXL_FUSED_TERNARY 128u
 /* Queue pairs of an endpoint. */
 #define AXL_MAX_QUEUES 16u
 /* Contexts of an endpoint. */
@@ -98,8 +108,9 @@ enum axl_opcode {
 	AXL_OPCODE_FENCE_WAIT = 13, /* cmd_fence: hold the queue until the 64-bit word at va is >= value. */
 	AXL_OPCODE_FENCE_SIGNAL = 14, /* cmd_fence: after all earlier commands of the queue, set the 64-bit word at va to max(old, value). */
 	AXL_OPCODE_TIMESTAMP = 15, /* cmd_fence: write the device clock in ticks to va. */
+	AXL_OPCODE_FUSED = 16, /* Tensor: operands inputs, then outputs, then a cmd_fused and a cmd_fused_code slot: elementwise instructions whose results stay in the device until they are stored, some of them reduced. */
 };
-#define AXL_OPCODE_END 16
+#define AXL_OPCODE_END 17
 
 /* Bits of cmd_header.flags. */
 enum axl_command_flag {
@@ -407,7 +418,7 @@ enum axl_tlp_kind {
 struct axl_cmd_header {
 	uint8_t opcode; /* enum opcode */
 	uint8_t flags; /* enum command_flag */
-	uint8_t slots; /* Slots of the command, this one included: 1 to 8. */
+	uint8_t slots; /* Slots of the command, this one included: 1 to 16. */
 	uint8_t op; /* Operation within the opcode, else 0. */
 	axl_le16 context; /* Context whose page table translates every address. */
 	uint8_t dtype; /* Compute type of tensor commands (enum dtype), else 0. */
@@ -462,6 +473,25 @@ struct axl_cmd_random {
 	axl_le64 reserved[5]; /* Zero. */
 };
 AXL_STATIC_ASSERT(sizeof(struct axl_cmd_random) == 64, "axl_cmd_random size");
+
+/* Last slot but one of FUSED. Registers are numbered: inputs, constants, then the result of each instruction. Every value has the compute type of the header, rounded to it after each instruction; inputs are converted to it, outputs from it. The scale of an instruction is 1, the threshold of RELU_BACKWARD 0, and the condition of WHERE is a register that is not 0. */
+struct axl_cmd_fused {
+	uint8_t outputs; /* How many of the operands, the last ones, are written: 1 to 4. */
+	uint8_t instructions; /* 1 to 16. */
+	uint8_t constants; /* 0 to 6. */
+	uint8_t reserved; /* Zero. */
+	uint8_t stored[4]; /* Register that each output gets: a result, or any register if it is reduced; 0 for outputs that are not there. */
+	uint8_t reduce[4]; /* How each output is reduced first: 0 not at all, else 1 + enum reduce, but for ARGMAX and ARGMIN. */
+	uint8_t dims[4]; /* Mask of the dimensions that are reduced, as params[0] of REDUCE; the output has stride 0 there. 0 if it is not reduced. */
+	axl_le64 values[6]; /* The constants, as an IMMEDIATE operand of the compute type holds them; 0 for those that are not there. */
+};
+AXL_STATIC_ASSERT(sizeof(struct axl_cmd_fused) == 64, "axl_cmd_fused size");
+
+/* Last slot of FUSED: instructions of four bytes: op, then registers a, b, c. op is from enum unary; with FUSED_BINARY from enum binary, with FUSED_TERNARY from enum ternary. Registers that the op does not take, and bytes after the last instruction, are 0. */
+struct axl_cmd_fused_code {
+	uint8_t code[64]; /* The instructions. */
+};
+AXL_STATIC_ASSERT(sizeof(struct axl_cmd_fused_code) == 64, "axl_cmd_fused_code size");
 
 /* Written by the device in one piece; the last 8 bytes, which hold the phase, become visible last. Commands of one queue start, finish and complete in the order of submission, so a gap in sequence is a lost completion. */
 struct axl_completion {

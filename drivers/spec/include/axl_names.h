@@ -20,7 +20,8 @@
 	X(12, "random") \
 	X(13, "fence_wait") \
 	X(14, "fence_signal") \
-	X(15, "timestamp")
+	X(15, "timestamp") \
+	X(16, "fused")
 
 #define AXL_COMMAND_FLAG_NAMES(X) \
 	X(1, "interrupt") \
