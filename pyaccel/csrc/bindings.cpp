@@ -52,6 +52,9 @@ TORCH_LIBRARY_FRAGMENT(axl, m) {
   m.def("open(int index) -> str", [](int64_t index) { return session(to_index(index)).id(); });
   m.def("is_open(int index) -> bool",
         [](int64_t index) { return session_if_open(to_index(index)) != nullptr; });
+  // Another number after each reset, which tensors do not outlive.
+  m.def("session(int index) -> int",
+        [](int64_t index) { return reinterpret_cast<int64_t>(&session(to_index(index))); });
   m.def("current_device() -> int", [] { return int64_t{current_device()}; });
   m.def("set_device(int index) -> ()", [](int64_t index) { set_current_device(to_index(index)); });
   m.def("default_generator(int index) -> Generator?", [](int64_t index) {

@@ -88,6 +88,17 @@ AcceleratorError = torch.AcceleratorError
 OutOfMemoryError = torch.OutOfMemoryError
 
 _reasons: list[str] = []
+_INDUCTOR = ("Scheduling", "PythonWrapperCodegen", "CppWrapperCodegen", "WrapperFxCodegen")
+"""What torch.compile's default looks for in a device module."""
+
+
+def __getattr__(name: str) -> object:
+    """Of `_INDUCTOR`, imported when they are asked for: inductor takes a second."""
+    if name not in _INDUCTOR:
+        raise AttributeError(f"module 'torch.axl' has no attribute {name!r}")
+    from pyaccel.torch.compiler import inductor
+
+    return getattr(inductor, name)
 
 
 def set_reason(reason: str | None) -> None:

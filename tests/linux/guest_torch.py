@@ -16,6 +16,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from pyaccel.spec.formats import FUSED_BINARY, Binary, Reduce
+
 STEPS = 5
 
 
@@ -65,6 +67,17 @@ def streams() -> dict[str, Any]:
     return {"same": torch.equal((there + 0).cpu(), source)}
 
 
+def fused() -> dict[str, Any]:
+    """A command of sixteen slots, as compiled graphs have them: (a + b) * 2 and sums of it."""
+    inputs = [torch.full((3, 4), float(n), device="axl") for n in range(10)]
+    add, mul = FUSED_BINARY | Binary.ADD, FUSED_BINARY | Binary.MUL
+    code = [add, 0, 1, 0, mul, 11, 10, 0]
+    product, total = torch.ops.axl.fused(
+        inputs, [2.0], code, [12, 12], [0, 1 + Reduce.SUM], [0, 0b10], [3, 4], [4, 1], torch.float32
+    )
+    return {"product": product.cpu().tolist(), "sums": total.cpu().tolist()}
+
+
 def endpoints() -> dict[str, Any]:
     """Every endpoint computes, and what one has reaches another."""
     names = [torch.axl.get_device_name(n) for n in range(torch.axl.device_count())]
@@ -95,6 +108,7 @@ def main() -> None:
     found = {
         "training": training(),
         "streams": streams(),
+        "fused": fused(),
         "endpoints": endpoints(),
         "reset": reset(sys.argv[1]),
     }

@@ -45,6 +45,11 @@ def test_streams_are_ordered_by_events(seen: dict[str, Any]) -> None:
     assert seen["streams"]["same"]
 
 
+def test_operations_are_fused(seen: dict[str, Any]) -> None:
+    """The driver takes the longest command that there is."""
+    assert seen["fused"] == {"product": [[2.0] * 4] * 3, "sums": [[8.0]] * 3}
+
+
 def test_every_endpoint_takes_part(seen: dict[str, Any]) -> None:
     """In stable order, by card and endpoint; tensors went through all of them."""
     names = [f"AXL card:0x{each.serial:016x}/{each.index}" for each in ENDPOINTS]

@@ -19,6 +19,9 @@ constexpr uint32_t kRingLog2 = 14;  // the largest ring: the device is the slowe
 constexpr size_t kPendingSlots = 512;
 // Commands that wait for company at most: a doorbell costs about as much as one of them.
 constexpr uint32_t kBatchCommands = 24;
+// Of a compiled graph at least so many go together: more will follow, but the first of them
+// need not wait for the host to make the last.
+constexpr uint32_t kHeldCommands = 4;
 // Longest stay inside libaxl; in between the endpoint's health is looked at.
 constexpr int64_t kSliceNs = 250'000'000;
 
@@ -67,7 +70,8 @@ Ticket Stream::append(const axl_slot* slots, size_t count, const char* what) {
 }
 
 bool Stream::is_due_locked() {
-  return holders_ == 0 && (commands_ >= kBatchCommands || is_idle_locked());
+  return commands_ >= (holders_ == 0 ? 1 : kHeldCommands) &&
+         (commands_ >= kBatchCommands || is_idle_locked());
 }
 
 void Stream::hold() {

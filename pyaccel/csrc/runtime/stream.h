@@ -46,7 +46,7 @@ class Stream {
   using Then = std::function<void(const axl_result&)>;
   void watch(Ticket ticket, Then then);
 
-  // Between the two, commands are submitted when many have come together, or somebody waits.
+  // Between the two, commands are submitted when some have come together, or somebody waits.
   void hold();
   void release();
 
