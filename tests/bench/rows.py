@@ -28,6 +28,7 @@ MEMCPY = "memcpy of the same bytes, in the same process"
 GUEST_MEMCPY = "memcpy of the same bytes, in the same process in the guest"
 EMPTY_IOCTL = "an empty DRM ioctl (VERSION), in the same process in the guest"
 TORCH_CPU = "PyTorch on the CPU, in turns in the same process"
+TORCH_EAGER = "the same step in eager mode on axl, in turns in the same process"
 COLUMN_PASS = "NumPy: least and most of every column, nothing else"
 
 
@@ -235,6 +236,8 @@ GROUPS = (
                 lambda _, r: (r or 9) <= 3, "sgd_peer_us", TORCH_CPU),
             Row("step of the digits MLP, Adam", "adam_us", "us", "<= 3 x",
                 lambda _, r: (r or 9) <= 3, "adam_peer_us", TORCH_CPU),
+            Row("step of a small transformer, compiled", "compiled_us", "us", "<= 0.67 x",
+                lambda _, r: (r or 9) <= 0.667, "compiled_peer_us", TORCH_EAGER),
             Row("copy to the device, 4 MiB", "upload_us", "us", "<= 1.43 x",
                 lambda _, r: (r or 9) <= 1.43, "upload_peer_us", TORCH_CPU),
             Row("copy from the device, 4 MiB", "download_us", "us", "<= 1.43 x",
