@@ -346,7 +346,7 @@ class TensorCommands:
         target = call.target(out, wide)
         a = call.load(first, (*batch, _MATMUL_M, _MATMUL_K))
         b = call.load(second, (*batch, _MATMUL_K, _MATMUL_N))
-        alpha, beta = (_as_work(call.compute, float_bits(raw)) for raw in call.params)
+        alpha, beta = (_as_work(call.compute, raw) for raw in call.params)
         result = np.matmul(a, b).reshape(target.array.shape)
         if alpha != 1:
             result *= alpha
@@ -506,12 +506,14 @@ def _scale(call: Call, *, float_only: bool) -> Any:
     if call.compute in FLOATS and call.params[0] == _ONE:
         return 1
     if call.compute in FLOATS or float_only:
-        return _as_work(call.compute, float_bits(call.params[0]))
+        return _as_work(call.compute, call.params[0])
     return np.array(int_bits(call.params[0])).astype(WORK[call.compute])[()]
 
 
-def _as_work(compute: Dtype, value: float) -> Any:
-    exact = np.array(value, dtype=np.float64)
+@lru_cache(maxsize=1024)
+def _as_work(compute: Dtype, raw: int) -> Any:
+    """A float64 parameter in the type to compute in. Bits are the key: 0.0 and -0.0 are equal."""
+    exact = np.array(float_bits(raw), dtype=np.float64)
     if compute in FLOATS:
         return exact.astype(WORK[compute])[()]
     return convert(exact, compute)[()]

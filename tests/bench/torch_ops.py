@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 """PyTorch on axl beside PyTorch on the CPU: `python -m tests.bench.torch_ops` prints JSON.
 
-A compiled step is beside the same in eager mode, on axl both. Both run in one process, taking turns; a figure is the median of the turns.
+A compiled step is beside the same in eager mode, on axl both. What is compared runs in one
+process, taking turns; a figure is the median of the turns.
 """
 
 from __future__ import annotations

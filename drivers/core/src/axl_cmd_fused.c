@@ -3,7 +3,7 @@
 #include "axl_cmd_priv.h"
 
 /* Bytes of an instruction: op, a, b, c. */
-#define INSTRUCTION 4u
+#define INSTRUCTION ((size_t)4)
 #define KIND_MASK (AXL_FUSED_BINARY | AXL_FUSED_TERNARY)
 #define NUMBER_MASK 0x3fu
 

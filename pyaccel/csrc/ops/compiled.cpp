@@ -94,14 +94,13 @@ std::vector<at::Tensor> fused(at::TensorList inputs, at::ArrayRef<double> consta
   axl_operand operands[AXL_CMD_SLOTS];
   size_t used = 0;
   for (const at::Tensor& input : inputs) {
-    TORCH_CHECK(has_dtype(input.scalar_type()) && input.device() == inputs[0].device(),
-                "axl::fused: an input of ", input.scalar_type(), " on ", input.device());
-    operands[used++] = Input(input).over(shape);
+    TORCH_CHECK(has_dtype(input.scalar_type()), "axl::fused: an input of ", input.scalar_type());
+    operands[used++] = Input(input).over(shape, inputs[0]);
   }
   std::vector<at::Tensor> outs;
   for (size_t i = 0, strided = 0; i < count; strided += outputs.is_reduced(i++) ? 0 : 1) {
     outs.push_back(outputs.make(i, strided, dtype, index));
-    operands[used++] = Input(outs.back()).over(shape);
+    operands[used++] = Input(outs.back()).over(shape, inputs[0]);
   }
   axl_fused program = fused_of(constants, code, outputs);
   axl_slot slots[AXL_CMD_SLOTS];
