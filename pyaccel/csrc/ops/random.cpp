@@ -50,8 +50,8 @@ void check_range(double from, double to, at::ScalarType dtype) {
   TORCH_CHECK(-most <= to && to <= most, "to is out of bounds for ", dtype);
   TORCH_CHECK(from <= to, "uniform_ expects to return a [from, to) range, but found from=", from,
               " > to=", to);
-  TORCH_CHECK(to - from <= most, "uniform_ expects that ", dtype,
-              " holds to-from, but found from=", from, " and to=", to);
+  TORCH_CHECK(to - from <= most, "uniform_ expects to-from to fit into ", dtype,
+              ", but found from=", from, " and to=", to);
 }
 
 at::Tensor& uniform(at::Tensor& self, double from, double to, OptionalGenerator generator) {
