@@ -110,7 +110,7 @@ def page(introduction: str, found: dict[str, list[Outcome]]) -> str:
     """A page for docs/reference: counts of each part, then every test that did not pass."""
     licence = "<!-- SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only -->"
     lines = [licence, introduction, ""]
-    lines.append(f"| Part | {' | '.join(each.capitalize() for each in STATUSES)} |")
+    lines.append(f"| Part | {' | '.join(each[0].upper() + each[1:] for each in STATUSES)} |")
     lines.append("|---" * (len(STATUSES) + 1) + "|")
     for part, outcomes in found.items():
         counts = (sum(each.status == status for each in outcomes) for status in STATUSES)
