@@ -63,14 +63,14 @@ class TopApp(App[None]):
     Screen { layout: vertical; }
     ContentSwitcher { height: 1fr; }
     #filter { display: none; height: 1; border: none; padding: 0 1; background: $panel; }
-    #filter.-open { display: block; }
     Footer { background: $panel; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q", "quit", "Quit"),
         Binding("question_mark,f1", "help", "Help", key_display="?"),
         Binding("space", "pause", "Pause"),
-        Binding("slash", "filter", "Filter", key_display="/"),
+        # Before the focused widget sees it, so that keys of the same burst go to the filter.
+        Binding("slash", "filter", "Filter", key_display="/", priority=True),
         Binding("escape", "leave", "Back", show=False),
         Binding("tab", "next_view(1)", "Next view", show=False),
         Binding("shift+tab", "next_view(-1)", "Previous view", show=False),
@@ -218,7 +218,7 @@ class TopApp(App[None]):
 
     def action_leave(self) -> None:
         """Clear the filter, or leave the detail."""
-        if self._filter.has_class("-open") or self.view.filter_text:
+        if self._filter.display or self.view.filter_text:
             self._close_filter(clear=True)
         elif self.view_name == "detail":
             self.action_view(self._before)
@@ -226,8 +226,10 @@ class TopApp(App[None]):
             self.action_view("tree")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Travelling in time needs a recording; actions need leave."""
+        """Travelling in time needs a recording; actions need leave; a text may hold a slash."""
         del parameters
+        if action == "filter":
+            return self.screen is self.screen_stack[0] and not isinstance(self.focused, Input)
         if action == "choose":
             return not self.readonly
         if action in {"skip", "speed", "next_finding"}:
@@ -310,12 +312,13 @@ class TopApp(App[None]):
     def action_filter(self) -> None:
         """Ask for a text that lines must hold."""
         self._filter.value = self.view.filter_text
-        self._filter.add_class("-open")
-        self._filter.focus()
+        # Not focus(), which comes after the keys that are waiting.
+        self._filter.display = True
+        self.screen.set_focus(self._filter)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Filter while it is typed."""
-        if event.input.has_class("-open"):
+        if event.input is self._filter and self._filter.display:
             self.view.set_filter(event.value)
 
     def on_input_submitted(self) -> None:
@@ -343,7 +346,7 @@ class TopApp(App[None]):
         return None
 
     def _close_filter(self, *, clear: bool = False) -> None:
-        self._filter.remove_class("-open")
+        self._filter.display = False
         if clear:
             self.view.set_filter("")
         self.view.focus_table()

@@ -7,6 +7,7 @@ import asyncio
 import dataclasses
 from collections.abc import Awaitable, Callable, Iterable
 
+from textual import events
 from textual.pilot import Pilot
 
 from diag.topo.sampling import Sample
@@ -114,6 +115,26 @@ def test_a_filter_keeps_what_is_above_and_escape_clears_it() -> None:
         assert "filter: wedged" in lines[1]
         await pilot.press("escape")
         assert any("ep2" in line for line in screen_lines(app))
+
+    play(steady(troubled(), 2), story)
+
+
+def test_keys_of_one_burst_reach_the_filter() -> None:
+    """As from a terminal that was slow: none of them is waited for. A slash in a text is one."""
+
+    async def story(app: HandApp, pilot: Pilot[None]) -> None:
+        for key, character in [("slash", "/"), *((each, each) for each in "wedged")]:
+            app.post_message(events.Key(key, character))
+        app.post_message(events.Key("enter", "\r"))
+        await pilot.pause()
+        lines = screen_lines(app)
+        assert "filter: wedged" in lines[1]
+        assert not any("ep2" in line for line in lines)
+        for key, character in [("slash", "/"), ("slash", "/"), ("q", "q"), ("enter", "\r")]:
+            app.post_message(events.Key(key, character))
+        await pilot.pause()
+        assert "filter: /q" in screen_lines(app)[1]
+        assert app.is_running
 
     play(steady(troubled(), 2), story)
 
