@@ -62,7 +62,7 @@ def compile_graph(
     run = make_boxed_func(graph.forward)
 
     def held(inputs: Inputs) -> Any:
-        inputs += constants.get(index)
+        inputs += constants.get()
         stream = torch.ops.axl.hold(index)
         try:
             return run(inputs)

@@ -25,20 +25,23 @@ class Constants:
     def __init__(self, graph: GraphModule, visible: int) -> None:
         constant = _constants(graph.graph, visible)
         used = [node for node in constant if any(user not in constant for user in node.users)]
-        self._made: tuple[int, list[torch.Tensor]] | None = None
+        made = (on_device(node) for node in used)
+        self._devices = sorted({each.device.index or 0 for each in made if each is not None})
+        self._made: tuple[list[int], list[torch.Tensor]] | None = None
         self._make = _function(graph, constant, used) if used else None
         _become_inputs(graph.graph, used)
 
-    def get(self, index: int) -> list[torch.Tensor]:
-        """Them on a device; made when first asked for, and again after a reset."""
+    def get(self) -> list[torch.Tensor]:
+        """Them; made when first asked for, and again after a reset of one of their devices."""
         if self._make is None:
             return []
-        session = torch.ops.axl.session(index)
-        if self._made is None or self._made[0] != session:
+        sessions = [torch.ops.axl.session(index) for index in self._devices]
+        if self._made is None or self._made[0] != sessions:
             made = list(self._make())
-            # Whichever stream uses them: they are there.
-            torch.accelerator.synchronize(index)
-            self._made = session, made
+            for index in self._devices:
+                # Whichever stream uses them: they are there.
+                torch.accelerator.synchronize(index)
+            self._made = sessions, made
         return self._made[1]
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 import torch
 from torch.fx import Graph, GraphModule, Node
 
-from pyaccel.torch.compiler.graphs import calls, escaping, mutates, on_device
+from pyaccel.torch.compiler.graphs import calls, escaping, is_view, mutates, on_device
 
 aten = torch.ops.aten
 _VIEWS: Final = (aten.view.default, aten._unsafe_view.default, aten.reshape.default)
@@ -36,7 +36,8 @@ def simplify(graph: GraphModule, visible: int) -> None:
 def _drop_copies(graph: Graph, visible: int) -> None:
     given_away = escaping(graph, visible)
     for node in list(calls(graph)):
-        if node.target is not aten.clone.default or node in given_away:
+        # Of an input a copy stays: the user may write to it before backward reads the copy.
+        if node.target is not aten.clone.default or node in given_away or _is_of_input(node):
             continue
         (original,) = node.all_input_nodes
         source, copy = on_device(original), on_device(node)
@@ -63,6 +64,13 @@ def _reduce_before_folding(graph: Graph, total: Node) -> None:
         whole.meta["val"] = given.new_empty(given.shape[-1:])
         viewed = _view(graph, whole, tuple(result.shape))
     total.replace_all_uses_with(viewed)
+
+
+def _is_of_input(copy: Node) -> bool:
+    (source,) = copy.all_input_nodes
+    while is_view(source) and len(source.all_input_nodes) == 1:
+        (source,) = source.all_input_nodes
+    return source.op == "placeholder"
 
 
 class _Operand(NamedTuple):

@@ -42,4 +42,4 @@ def optimised(function: Callable[..., Any], *inputs: torch.Tensor) -> Callable[[
     graph = traced(function, *inputs)
     (output,) = graph.graph.find_nodes(op="output")
     constants = optimise(graph, len(output.args[0]))
-    return lambda: graph.forward(*inputs, *constants.get(0))
+    return lambda: graph.forward(*inputs, *constants.get())

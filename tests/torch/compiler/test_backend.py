@@ -147,6 +147,18 @@ def test_a_mask_is_made_again_after_a_reset(rack: testing.Rack) -> None:
     assert compiled(torch.zeros(4, 4, device=device)).cpu().equal(expected)
 
 
+@pytest.mark.slow
+def test_an_input_may_change_between_forward_and_backward() -> None:
+    """What backward needs of it was copied by the program, and still is."""
+    compiled = torch.compile(lambda x, w: (x.clone() * w).sum(), backend="axl")
+    x, w = torch.ones(4, device="axl"), torch.ones(4, device="axl", requires_grad=True)
+    loss = compiled(x, w)
+    x.zero_()
+    loss.backward()
+    assert w.grad is not None
+    assert w.grad.tolist() == [1.0] * 4
+
+
 def test_what_is_held_is_submitted_when_somebody_waits() -> None:
     """Holding commands back never makes a wait hang, nor does an error leave them held."""
     tensor = torch.zeros(4, device="axl")

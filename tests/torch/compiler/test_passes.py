@@ -162,7 +162,7 @@ def test_a_copy_is_made_where_the_user_gets_it() -> None:
     (got,) = optimised(lambda x: (x.clone(),), x)()
     got += 1
     assert x.cpu().tolist() == [1.0] * 3
-    check(lambda x: (x.clone() @ x,), 1, spread(4, 4))
+    check(lambda x: ((x @ x).clone() @ x,), 2, spread(4, 4))
 
 
 def test_constants_are_made_once_and_given_away_as_copies() -> None:
