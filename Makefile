@@ -22,7 +22,7 @@ test: setup lint ## every test that this machine can run; what was skipped and w
 check: setup lint ## the fast subset
 	@$(PYTHON) -m pytest -q -m "not slow and not guest" $(PYTEST_ARGS)
 
-test-torch: setup ## suites of PyTorch and SciPy on axl (half an hour); their tables in docs/reference
+test-torch: setup ## suites of PyTorch and SciPy on axl (over an hour); their tables in docs/reference
 	@$(PYTHON) -m tests.torch.suites.opinfo --out docs/reference/torch-operators.md
 	@$(PYTHON) -m tests.torch.suites.generic --out docs/reference/torch-generic.md
 	@$(PYTHON) -m tests.torch.suites.array_api --out docs/reference/torch-array-api.md

@@ -118,6 +118,8 @@ def test_cached_memory_of_another_size_is_given_up_before_running_out() -> None:
 
 def test_the_high_water_mark_stays_near_the_tensors_alive() -> None:
     """Tensors of changing sizes do not make the cache grow without end."""
+    # What other tests left behind holds a segment of its own.
+    kept, used = torch.axl.memory_reserved(), torch.axl.memory_allocated()
     chosen, alive = random.Random(3), []
     for _ in range(400):
         if alive and (len(alive) == 20 or chosen.random() < 0.4):
@@ -126,7 +128,8 @@ def test_the_high_water_mark_stays_near_the_tensors_alive() -> None:
             size = int(MIB * 8 ** chosen.random())
             alive.append(torch.empty(size, dtype=torch.uint8, device="axl"))
 
-    assert torch.axl.max_memory_reserved() <= LEAST_RATIO * torch.axl.max_memory_allocated()
+    taken = torch.axl.max_memory_reserved() - kept
+    assert taken <= LEAST_RATIO * (torch.axl.max_memory_allocated() - used)
 
 
 def test_a_failed_command_is_told_although_the_cache_was_emptied(faulty) -> None:
