@@ -46,6 +46,8 @@ def test_work_moves_the_counters(running: RunningRack) -> None:
     assert moved.bytes_host_to_device == (then.bytes_host_to_device or 0) + 4096
     assert (moved.commands_finished_count or 0) > (then.commands_finished_count or 0)
     used = (after.readings[n].queues or ())[0]
+    assert used.in_flight is None
+    assert "in_flight" in after.readings[n].unavailable
     assert (used.state, used.pending_slots) == ("ready", 0)
     assert used.completions_count
     assert after.time_ns > before.time_ns

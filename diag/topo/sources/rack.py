@@ -30,6 +30,7 @@ from pyaccel.spec.formats import BAR0_BYTES, BAR4_BYTES
 TIMEOUT_S: Final = 4.0
 _TELEMETRY: Final = tuple(field.name for field in dataclasses.fields(Telemetry))
 _NO_PORT_ERRORS: Final = "an embedded rack models endpoints; its ports have no registers"
+_NO_COMMANDS: Final = "a rack sees slots of rings, not the commands in them"
 _ASKED: Final = ("health", "generation", "address", "client_pid", "aer")
 """Members that only the control socket knows."""
 
@@ -250,12 +251,15 @@ def _aer(counts: dict[str, Any]) -> Aer:
 
 def _readings(row: dict[str, Any]) -> Readings:
     queues, pid = row.get("queues"), row.get("client_pid")
+    unavailable = dict(row.get("unavailable", {}))
+    if queues:
+        unavailable["in_flight"] = _NO_COMMANDS
     return Readings(
         telemetry=Telemetry(**{name: row["values"].get(name) for name in _TELEMETRY}),
         queues=None if queues is None else tuple(_queue(queue) for queue in queues),
         reset_cause=row.get("reset_cause"),
         clients=() if pid is None else (Client(pid, program_name(pid)),),
-        unavailable=row.get("unavailable", {}),
+        unavailable=unavailable,
     )
 
 
