@@ -98,19 +98,28 @@ def _identity(endpoint: Endpoint, readings: Readings | None) -> Block:
         field("state", Cell(spoken(endpoint.health), HEALTH_ROLES[endpoint.health]),
               Cell(f"  {printable(endpoint.health_reason)}" if endpoint.health_reason else "",
                    "dim")),
-        field("identity", Cell(endpoint.identity or DASH)),
+        field("identity", Cell(endpoint.identity or DASH),
+              *_because(endpoint, "serial", endpoint.identity)),
         field("bus address", Cell(endpoint.bdf)),
         field("card, slot", Cell(f"card {_dash(endpoint.card)}, endpoint {_dash(endpoint.index)} of"
                                  f" {_dash(endpoint.count)}, slot {_dash(endpoint.slot)}")),
         field("generation", Cell(_dash(endpoint.generation)),
-              Cell(f"  last reset: {cause}" if cause else "", "dim")),
+              Cell(f"  last reset: {cause}" if cause else "", "dim"),
+              *_because(endpoint, "generation", endpoint.generation)),
         field("dev. address", Cell(state, "bad" if state == "rejected" else "plain"),
-              Cell(f"  {address.reason}" if address is not None and address.reason else "", "dim")),
+              Cell(f"  {address.reason}" if address is not None and address.reason else "", "dim"),
+              *_because(endpoint, "address", address)),
         field("memory", Cell(size(endpoint.memory_bytes)),
               Cell(f"  interrupts {endpoint.irq or DASH}", "dim")),
         field("used by", *_client(endpoint)),
     ]  # fmt: skip
     return Block(f"endpoint {endpoint.n}", tuple(lines))
+
+
+def _because(endpoint: Endpoint, member: str, value: object) -> tuple[Cell, ...]:
+    """Why a figure is not there."""
+    why = endpoint.unavailable.get(member) if value is None else None
+    return (Cell(f"  {printable(why, 120)}", "dim"),) if why else ()
 
 
 def _client(endpoint: Endpoint) -> tuple[Cell, ...]:
