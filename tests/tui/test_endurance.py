@@ -13,7 +13,8 @@ import tracemalloc
 import pytest
 from textual.pilot import Pilot
 
-from diag.model.rack.launch import start_rack, stop_rack
+from diag.model.rack.client import RackClient
+from diag.model.rack.launch import RunningRack, start_rack, stop_rack
 from diag.topo.sampling import Client, Recovery
 from diag.topo.sources import follow
 from diag.tui.app import TopApp
@@ -60,6 +61,47 @@ def test_a_rack_that_hangs_dies_and_restarts(monkeypatch: pytest.MonkeyPatch) ->
             asyncio.run(story(TopApp(Collector(sampler, 0.1)), pid, directory))
         finally:
             stop_rack(directory)
+
+
+async def line_with(app: TopApp, pilot: Pilot[None], *words: str) -> None:
+    """Wait for a line that has all the words."""
+    for _ in range(400):
+        if any(all(word in line for word in words) for line in screen_lines(app)):
+            return
+        await pilot.pause(0.05)
+    raise AssertionError(f"{words!r} never came:\n" + "\n".join(screen_lines(app)))
+
+
+def test_one_card_that_hangs_and_one_endpoint_that_leaves(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Stale, gone and back, each of its own; the others stay, and so does the screen's size."""
+
+    async def story(app: TopApp, client: RackClient) -> None:
+        async with app.run_test(size=(120, 30)) as pilot:
+            await line_with(app, pilot, "ep3", "online")
+            pid = client.call("rack.info")["workers"][1]["pid"]
+            os.kill(pid, signal.SIGSTOP)
+            try:
+                await line_with(app, pilot, "ep3", "STALE")
+                await line_with(app, pilot, "ep0", "online")
+                await pilot.resize_terminal(80, 24)
+                await line_with(app, pilot, "ep2", "STALE")
+            finally:
+                os.kill(pid, signal.SIGCONT)
+            await line_with(app, pilot, "ep3", "online")
+            await asyncio.to_thread(client.call, "endpoint.remove", endpoint=3)
+            await line_with(app, pilot, "ep3", "GONE")
+            await pilot.resize_terminal(160, 40)
+            await line_with(app, pilot, "ep2", "online")
+            await asyncio.to_thread(client.call, "endpoint.restore", endpoint=3)
+            await line_with(app, pilot, "ep3", "online")
+
+    with runtime_directory() as folder:
+        monkeypatch.setenv("AXL_RUNTIME_DIR", str(folder))
+        with RunningRack("2x2") as running, running.client() as client:
+            sampler = follow(f"rack:{running.directory.path}")
+            asyncio.run(story(TopApp(Collector(sampler, 0.1)), client))
 
 
 def test_clocks_that_jump_do_no_harm() -> None:
